@@ -1,0 +1,1 @@
+"""Identity, events, contracts, errors, clock, plugins: what every floor may use. No third-party I/O."""

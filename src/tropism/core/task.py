@@ -1,0 +1,221 @@
+"""A task: what is predicted, from which features, when the truth is known, and how its model may change.
+
+Declared in a project's `project.py`, stored as JSON, read by every floor above.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tropism.core.durations import parse_duration
+from tropism.core.errors import Fault, InvalidInput
+
+Kind = Literal["binary", "multiclass", "regression"]
+Dtype = Literal["number", "category", "boolean"]
+METRICS: dict[str, tuple[str, ...]] = {
+    "binary": ("log_loss", "brier", "accuracy"),
+    "multiclass": ("log_loss", "brier", "accuracy"),
+    "regression": ("mae", "mse"),
+}
+"""Metrics that a decision can rest on, by kind: each is a mean of a loss per prediction. The first is the default."""
+WINDOWS = ("all", "recent", "since-change")
+_NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+
+
+class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One input of a task.
+
+    A request must send every feature without a `default`; a null is a missing value and is accepted unless
+    `nullable` is false. Numbers outside `minimum`..`maximum` are counted by data quality, not refused.
+    """
+
+    name: str
+    type: Dtype = "number"
+    nullable: bool = True
+    default: float | str | bool | msgspec.UnsetType | None = msgspec.UNSET
+    minimum: float | None = None
+    maximum: float | None = None
+    description: str = ""
+
+
+class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the loop trains a challenger. None switches a trigger off.
+
+    `new_outcomes`: matured outcomes since the last training. `every`: time since the last training.
+    `decay`: the champion's recent loss is worse than its reference loss with this one-sided confidence.
+    `drift`: largest drift score of a feature or of the predictions, 0 to 1.
+    `cooldown`: matured outcomes that must arrive after a training before another starts.
+    """
+
+    new_outcomes: int | None = 50
+    every: str | None = None
+    decay: float | None = 0.99
+    drift: float | None = None
+    cooldown: int = 50
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a challenger must show before it replaces the champion.
+
+    `alpha`: chance that an equal challenger is ever promoted, over any number of looks. `margin`: loss
+    improvement that must be exceeded. `min_outcomes`: fewest matured outcomes compared. `max_outcomes`: the
+    challenger is rejected if nothing was shown by then.
+    """
+
+    alpha: float = 0.05
+    margin: float = 0.0
+    min_outcomes: int = 30
+    max_outcomes: int = 5_000
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the loop may act on a task.
+
+    `check_every`: time between two looks. `windows`: spans of history that candidates are trained on.
+    `recent`: rows in the `recent` window. `min_training`: fewest matured outcomes to train on.
+    `approval`: promotions wait for `tropism promote`. `rollback_outcomes`: matured outcomes over which the
+    former champion goes on being compared after a promotion.
+    """
+
+    triggers: Triggers = Triggers()
+    gate: Gate = Gate()
+    check_every: str = "1m"
+    windows: tuple[str, ...] = ("all", "recent", "since-change")
+    recent: int = 2_000
+    min_training: int = 100
+    approval: bool = False
+    rollback_outcomes: int = 5_000
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is predicted and how its model may change.
+
+    `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
+    when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
+    or the label to assume.
+
+    >>> Task(name="fraud", kind="binary", target="is_fraud", features=(Feature("amount"),),
+    ...      outcome_window="7d", unanswered=False).metric_name
+    'log_loss'
+    """
+
+    name: str
+    kind: Kind
+    target: str
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...] = ()
+    entity: str | None = None
+    outcome_window: str = "1d"
+    unanswered: float | str | bool = "exclude"
+    metric: str | None = None
+    learners: tuple[str, ...] = ("lightgbm",)
+    policy: Policy = Policy()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        faults = [*_name_faults(self), *_feature_faults(self), *_kind_faults(self), *_policy_faults(self.policy)]
+        if faults:
+            raise InvalidInput(f"task '{self.name}' is not valid", *faults)
+
+    @property
+    def metric_name(self) -> str:
+        return self.metric or METRICS[self.kind][0]
+
+    @property
+    def window(self) -> int:
+        """The outcome window in µs."""
+        return parse_duration(self.outcome_window)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(feature.name for feature in self.features)
+
+    def label(self, outcome: Any) -> float | None:
+        """An outcome as the number that is stored, or None when it does not fit the task.
+
+        >>> Task(name="t", kind="multiclass", target="y", features=(Feature("a"),), classes=("x", "y")).label("y")
+        1.0
+        """
+        if self.kind == "binary":
+            return float(outcome) if isinstance(outcome, bool | int | float) and outcome in (0, 1) else None
+        if self.kind == "multiclass":
+            return float(self.classes.index(outcome)) if isinstance(outcome, str) and outcome in self.classes else None
+        number = isinstance(outcome, int | float) and not isinstance(outcome, bool)
+        return float(outcome) if number and -1e300 < outcome < 1e300 else None
+
+    @property
+    def assumed_label(self) -> float | None:
+        """The stored label of an unanswered prediction; None when it is left out."""
+        return None if self.unanswered == "exclude" else self.label(self.unanswered)
+
+
+def _name_faults(task: Task) -> list[Fault]:
+    faults = []
+    if not 0 < len(task.name) <= 64 or set(task.name) - set(_NAME):
+        faults.append(Fault("name", repr(task.name), "use 1 to 64 of a-z, 0-9, '-' and '_'"))
+    if not task.target:
+        faults.append(Fault("target", "''", "name the column or quantity that is predicted"))
+    return faults
+
+
+def _feature_faults(task: Task) -> list[Fault]:
+    faults = []
+    if not task.features:
+        faults.append(Fault("features", "none", "name at least one feature"))
+    names = task.feature_names
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.append(Fault("features", repr(name), "name each feature once"))
+    for feature in task.features:
+        if not feature.name or feature.name == task.target:
+            faults.append(Fault("features", repr(feature.name), "a feature needs a name that is not the target's"))
+        low, high = feature.minimum, feature.maximum
+        if low is not None and high is not None and low > high:
+            faults.append(Fault(f"features.{feature.name}.minimum", str(low), f"make it at most {high}"))
+    return faults
+
+
+def _kind_faults(task: Task) -> list[Fault]:
+    faults = []
+    if task.kind == "multiclass" and (len(task.classes) < 2 or len(set(task.classes)) < len(task.classes)):
+        faults.append(Fault("classes", str(list(task.classes)), "list at least two different class names"))
+    if task.kind != "multiclass" and task.classes:
+        faults.append(Fault("classes", str(list(task.classes)), f"leave it out for a {task.kind} task"))
+    if task.metric is not None and task.metric not in METRICS[task.kind]:
+        faults.append(Fault("metric", repr(task.metric), f"use one of: {', '.join(METRICS[task.kind])}"))
+    if task.unanswered != "exclude" and task.label(task.unanswered) is None:
+        faults.append(Fault("unanswered", repr(task.unanswered), f"use 'exclude' or a label of a {task.kind} task"))
+    if not task.learners:
+        faults.append(Fault("learners", "none", "name at least one, such as 'lightgbm'"))
+    return [*faults, *_duration_faults("outcome_window", task.outcome_window)]
+
+
+def _policy_faults(policy: Policy) -> list[Fault]:
+    gate, triggers = policy.gate, policy.triggers
+    faults = _duration_faults("policy.check_every", policy.check_every)
+    if triggers.every is not None:
+        faults += _duration_faults("policy.triggers.every", triggers.every)
+    if not 0 < gate.alpha < 0.5:
+        faults.append(Fault("policy.gate.alpha", str(gate.alpha), "use a number between 0 and 0.5, such as 0.05"))
+    if gate.min_outcomes < 10:
+        faults.append(Fault("policy.gate.min_outcomes", str(gate.min_outcomes), "use at least 10"))
+    if gate.max_outcomes < gate.min_outcomes:
+        faults.append(Fault("policy.gate.max_outcomes", str(gate.max_outcomes), "make it at least min_outcomes"))
+    for trigger, value in (("decay", triggers.decay), ("drift", triggers.drift)):
+        if value is not None and not 0 < value < 1:
+            faults.append(Fault(f"policy.triggers.{trigger}", str(value), "use a number between 0 and 1, or None"))
+    for window in policy.windows:
+        if window not in WINDOWS:
+            faults.append(Fault("policy.windows", repr(window), f"use some of: {', '.join(WINDOWS)}"))
+    if policy.min_training < 20:
+        faults.append(Fault("policy.min_training", str(policy.min_training), "use at least 20"))
+    return faults
+
+
+def _duration_faults(field: str, text: str) -> list[Fault]:
+    try:
+        parse_duration(text, field)
+    except InvalidInput as error:
+        return list(error.faults)
+    return []
