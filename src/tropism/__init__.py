@@ -4,7 +4,7 @@ A project declares its tasks with the names handed out here:
 
 >>> from tropism import Feature, Task
 >>> Task(name="price", kind="binary", target="up", features=(Feature("demand"),)).metric_name
-'log_loss'
+'brier'
 """
 
 from tropism.core.task import Feature, Gate, Policy, Task, Triggers

@@ -15,8 +15,8 @@ from tropism.core.errors import Fault, InvalidInput
 Kind = Literal["binary", "multiclass", "regression"]
 Dtype = Literal["number", "category", "boolean"]
 METRICS: dict[str, tuple[str, ...]] = {
-    "binary": ("log_loss", "brier", "accuracy"),
-    "multiclass": ("log_loss", "brier", "accuracy"),
+    "binary": ("brier", "log_loss", "accuracy"),
+    "multiclass": ("brier", "log_loss", "accuracy"),
     "regression": ("mae", "mse"),
 }
 """Metrics that a decision can rest on, by kind: each is a mean of a loss per prediction. The first is the default."""
@@ -43,15 +43,16 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the loop trains a challenger. None switches a trigger off.
 
-    `new_outcomes`: matured outcomes since the last training. `every`: time since the last training.
-    `decay`: the champion's recent loss is worse than its reference loss with this one-sided confidence.
-    `drift`: largest drift score of a feature or of the predictions, 0 to 1.
-    `cooldown`: matured outcomes that must arrive after a training before another starts.
+    `new_outcomes`: labels learnt since the last training. `every`: time since the last training. `decay`: the
+    champion's mean loss over its last `decay_rows` matured predictions exceeds that over its first by more than
+    this many standard errors. `drift`: largest drift score of a feature or of the predictions, 0 to 1.
+    `cooldown`: labels that must be learnt after a training before anything but a person starts another.
     """
 
     new_outcomes: int | None = 50
     every: str | None = None
-    decay: float | None = 0.99
+    decay: float | None = 2.0
+    decay_rows: int = 200
     drift: float | None = None
     cooldown: int = 50
 
@@ -61,32 +62,35 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `alpha`: chance that an equal challenger is ever promoted, over any number of looks. `margin`: loss
     improvement that must be exceeded. `min_outcomes`: fewest matured outcomes compared. `max_outcomes`: the
-    challenger is rejected if nothing was shown by then.
+    challenger is rejected if nothing was shown by then. `plan`: outcomes at which the test is sharpest.
     """
 
     alpha: float = 0.05
     margin: float = 0.0
-    min_outcomes: int = 30
-    max_outcomes: int = 5_000
+    min_outcomes: int = 100
+    max_outcomes: int = 4_000
+    plan: int = 300
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the loop may act on a task.
 
     `check_every`: time between two looks. `windows`: spans of history that candidates are trained on.
-    `recent`: rows in the `recent` window. `min_training`: fewest matured outcomes to train on.
-    `approval`: promotions wait for `tropism promote`. `rollback_outcomes`: matured outcomes over which the
-    former champion goes on being compared after a promotion.
+    `recent`: rows in the `recent` window; the candidates are compared on half as many. `min_training`: fewest
+    labelled rows to train on. `challengers`: challengers that may be under test at once. `approval`: promotions
+    wait for `tropism promote`. `rollback_outcomes`: matured outcomes over which the former champion goes on
+    being compared after a promotion.
     """
 
     triggers: Triggers = Triggers()
     gate: Gate = Gate()
     check_every: str = "1m"
-    windows: tuple[str, ...] = ("all", "recent", "since-change")
+    windows: tuple[str, ...] = ("all", "recent")
     recent: int = 2_000
-    min_training: int = 100
+    min_training: int = 200
+    challengers: int = 2
     approval: bool = False
-    rollback_outcomes: int = 5_000
+    rollback_outcomes: int = 4_000
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +102,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     >>> Task(name="fraud", kind="binary", target="is_fraud", features=(Feature("amount"),),
     ...      outcome_window="7d", unanswered=False).metric_name
-    'log_loss'
+    'brier'
     """
 
     name: str
@@ -115,6 +119,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     description: str = ""
 
     def __post_init__(self) -> None:
+        if self.kind not in METRICS:
+            kinds = ", ".join(METRICS)
+            raise InvalidInput(
+                f"task '{self.name}' is not valid", Fault("kind", repr(self.kind), f"use one of: {kinds}")
+            )
         faults = [*_name_faults(self), *_feature_faults(self), *_kind_faults(self), *_policy_faults(self.policy)]
         if faults:
             raise InvalidInput(f"task '{self.name}' is not valid", *faults)
@@ -202,14 +211,21 @@ def _policy_faults(policy: Policy) -> list[Fault]:
         faults.append(Fault("policy.gate.min_outcomes", str(gate.min_outcomes), "use at least 10"))
     if gate.max_outcomes < gate.min_outcomes:
         faults.append(Fault("policy.gate.max_outcomes", str(gate.max_outcomes), "make it at least min_outcomes"))
-    for trigger, value in (("decay", triggers.decay), ("drift", triggers.drift)):
-        if value is not None and not 0 < value < 1:
-            faults.append(Fault(f"policy.triggers.{trigger}", str(value), "use a number between 0 and 1, or None"))
+    if triggers.drift is not None and not 0 < triggers.drift < 1:
+        faults.append(Fault("policy.triggers.drift", str(triggers.drift), "use a number between 0 and 1, or None"))
+    if triggers.decay is not None and triggers.decay <= 0:
+        faults.append(Fault("policy.triggers.decay", str(triggers.decay), "use a number above 0, such as 2, or None"))
+    for field, value, least in (
+        ("triggers.decay_rows", triggers.decay_rows, 20),
+        ("recent", policy.recent, 100),
+        ("challengers", policy.challengers, 1),
+        ("min_training", policy.min_training, 100),
+    ):
+        if value < least:
+            faults.append(Fault(f"policy.{field}", str(value), f"use at least {least}"))
     for window in policy.windows:
         if window not in WINDOWS:
             faults.append(Fault("policy.windows", repr(window), f"use some of: {', '.join(WINDOWS)}"))
-    if policy.min_training < 20:
-        faults.append(Fault("policy.min_training", str(policy.min_training), "use at least 20"))
     return faults
 
 

@@ -1,0 +1,7 @@
+"""`python -m tropism` is the `tropism` command."""
+
+import sys
+
+from tropism.entrypoints.cli import main
+
+sys.exit(main())

@@ -1,0 +1,140 @@
+"""Describes the data plane's own routes in the control plane's OpenAPI document, so that there is one document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_VALUE = {"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]}
+_MOMENT = {
+    "oneOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}],
+    "description": "ISO 8601, or microseconds since 1970-01-01 UTC. Now, if left out.",
+}
+_INSTANCE: dict[str, Any] = {
+    "type": "object",
+    "required": ["features"],
+    "properties": {
+        "features": {"type": "object", "additionalProperties": _VALUE},
+        "entity": {"type": "string", "description": "What the prediction is about."},
+        "unit": {"type": "string", "description": "Whom it is made for."},
+        "at": _MOMENT,
+        "prediction_id": {"type": "string", "format": "uuid", "description": "Made by the caller: retries are safe."},
+    },
+}
+_PREDICTION = {
+    "type": "object",
+    "properties": {
+        "prediction_id": {"type": "string", "format": "uuid"},
+        "prediction": _VALUE,
+        "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        "model": {"type": "string"},
+        "version": {"type": "integer"},
+        "variant": {"type": "string", "enum": ["champion", "baseline"]},
+        "degraded": {"type": "array", "items": {"type": "string"}},
+        "warnings": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_OUTCOME = {
+    "type": "object",
+    "required": ["outcome"],
+    "properties": {
+        "outcome": _VALUE,
+        "prediction_id": {"type": "string", "format": "uuid"},
+        "task": {"type": "string"},
+        "entity": {"type": "string"},
+        "at": _MOMENT,
+        "id": {"type": "string", "format": "uuid", "description": "Made by the caller: retries are safe."},
+    },
+}
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "value": {"type": "string"}, "fix": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` cover both planes."""
+    own = app.openapi
+
+    def both() -> dict[str, Any]:
+        document = own()
+        document["paths"].update(_paths())
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+        return document
+
+    app.openapi = both  # type: ignore[method-assign]
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _replies(status: str, schema: dict[str, Any]) -> dict[str, Any]:
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": "Done", "content": _json(schema)},
+        "default": {"description": "Refused: what to change", "content": problem},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    task = {"name": "task", "in": "path", "required": True, "schema": {"type": "string"}}
+    many = {
+        "type": "object",
+        "required": ["instances"],
+        "properties": {"instances": {"type": "array", "items": _INSTANCE}},
+    }
+    answers = {"type": "object", "properties": {"predictions": {"type": "array", "items": _PREDICTION}}}
+    accepted = {
+        "type": "object",
+        "properties": {"accepted": {"type": "integer"}, "outcome_ids": {"type": "array", "items": {"type": "string"}}},
+    }
+    several = {"oneOf": [_OUTCOME, {"type": "array", "items": _OUTCOME}]}
+    free = {"type": "object"}
+    return {
+        "/v1/tasks/{task}/predict": {
+            "post": {
+                "tags": ["predictions"],
+                "summary": "Predict one row or many",
+                "operationId": "predict",
+                "parameters": [task],
+                "requestBody": {"required": True, "content": _json({"oneOf": [_INSTANCE, many]})},
+                "responses": _replies("200", {"oneOf": [_PREDICTION, answers]}),
+            }
+        },
+        "/v1/outcomes": {
+            "post": {
+                "tags": ["predictions"],
+                "summary": "Say how predictions turned out",
+                "operationId": "outcomes",
+                "requestBody": {"required": True, "content": _json(several)},
+                "responses": _replies("202", accepted),
+            }
+        },
+        "/healthz": {"get": {"tags": ["service"], "summary": "Alive", "responses": _replies("200", free)}},
+        "/readyz": {
+            "get": {"tags": ["service"], "summary": "Ready, and what is live", "responses": _replies("200", free)}
+        },
+        "/metrics": {
+            "get": {
+                "tags": ["service"],
+                "summary": "Prometheus metrics",
+                "responses": {"200": {"description": "Text", "content": {"text/plain": {}}}},
+            }
+        },
+    }

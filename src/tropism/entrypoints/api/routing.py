@@ -1,0 +1,38 @@
+"""Which requests the data plane answers itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_PREFIX, _SUFFIX = "/v1/tasks/", "/predict"
+_READ = ("GET", "HEAD")
+
+
+class Route(NamedTuple):
+    """An own route, the task that the path names where it does, and the methods that the route takes."""
+
+    name: str
+    task: str = ""
+    allowed: tuple[str, ...] = ("POST",)
+
+
+def route(path: str) -> Route | None:
+    """The route of a path; None if it is for the control plane.
+
+    >>> route("/v1/tasks/price/predict")
+    Route(name='predict', task='price', allowed=('POST',))
+    >>> route("/v1/models") is None
+    True
+    """
+    if path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+        task = path[len(_PREFIX) : -len(_SUFFIX)]
+        return Route("predict", task) if task and "/" not in task else None
+    return _FIXED.get(path)
+
+
+_FIXED = {
+    "/v1/outcomes": Route("outcomes"),
+    "/healthz": Route("healthz", allowed=_READ),
+    "/readyz": Route("readyz", allowed=_READ),
+    "/metrics": Route("metrics", allowed=_READ),
+}

@@ -1,0 +1,59 @@
+"""Runs an ASGI application on uvicorn until the process is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING, Any
+
+from tropism.core.errors import Fault, PortInUse, SettingInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BACKLOG = 2_048
+_GRACE = 10
+"""Seconds that requests in progress get to end when the process is told to stop."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address; port 0 takes any free one.
+
+    Raises:
+        PortInUse: another program listens there.
+        SettingInvalid: the address is not one of this machine, or the port may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            fix = "stop the program that listens there, or choose another port (http.port, --port)"
+            raise PortInUse(f"port {port} is in use", Fault("http.port", str(port), fix)) from error
+        fault = Fault("http.host, http.port", f"{host}:{port}", f"choose an address of this machine: {error}")
+        raise SettingInvalid("the address cannot be listened on", fault) from error
+    listener.setblocking(False)
+    return listener
+
+
+def serve(app: Callable[..., Any], listener: socket.socket) -> None:
+    """Serves on a bound socket until SIGINT or SIGTERM; requests in progress are finished first."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,78 @@
+"""The `tropism` command: its group, its global options, and how errors look."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from tropism import __version__
+from tropism.core.errors import TropismError
+from tropism.entrypoints.cli.decisions import decisions
+from tropism.entrypoints.cli.doctor import doctor
+from tropism.entrypoints.cli.models import models, promote, rollback
+from tropism.entrypoints.cli.project import apply, init
+from tropism.entrypoints.cli.replay import demo, replay
+from tropism.entrypoints.cli.run import down, status, up
+from tropism.entrypoints.cli.train import train
+
+_EPILOG = """\b
+First steps:
+  tropism demo                 watch a model decay and be replaced, on real data
+  tropism init my-project      make a project folder
+  tropism -C my-project up     serve it
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tropism")
+@click.option(
+    "-C", "--project", default=".", type=click.Path(path_type=Path), help="Project folder (default: this folder)."
+)
+@click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
+@click.pass_context
+def cli(context: click.Context, project: Path, debug: bool) -> None:
+    """Serve models, learn how their predictions turned out, replace them only on evidence.
+
+    Shell completion: eval "$(_TROPISM_COMPLETE=bash_source tropism)" (or zsh_source, fish_source).
+    """
+    context.obj = project
+    context.meta["debug"] = debug
+
+
+for _command in (apply, decisions, demo, doctor, down, init, models, promote, replay, rollback, status, train, up):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status. Errors are a few plain lines on standard error."""
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        result = cli.main(args=words, prog_name="tropism", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TropismError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
+        return 1
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        name = type(error).__name__
+        click.echo(f"{click.style('error', fg='red', bold=True)} [internal] {name}: {error}", err=True)
+        click.echo(
+            "  This is a defect of Tropism. Run it again with `tropism --debug ...` and report what it prints.",
+            err=True,
+        )
+        return 70
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,49 @@
+"""`tropism models`, `promote`, `rollback`: the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--compare", nargs=2, type=int, metavar="A B", help="Compare two versions of MODEL.")
+@click.pass_obj
+def models(project: Path, model: str | None, compare: tuple[int, int] | None) -> None:
+    """List models, or the versions of one."""
+    from tropism.entrypoints.cli.show_models import compare_versions, list_models, list_versions
+
+    if compare and not model:
+        raise click.UsageError("name the model whose versions to compare: tropism models MODEL --compare A B")
+    if model and compare:
+        compare_versions(project, model, *compare)
+    elif model:
+        list_versions(project, model)
+    else:
+        list_models(project)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=int)
+@click.option("--actor", envvar="USER", default="cli", help="Who does it; goes into the audit trail.")
+@click.option("--force", is_flag=True, help="Although the policy asks for an approval. Recorded.")
+@click.pass_obj
+def promote(project: Path, model: str, version: int, actor: str, force: bool) -> None:
+    """Make VERSION the champion of MODEL, or approve a promotion that waits."""
+    from tropism.entrypoints.cli.show_models import promote_version
+
+    promote_version(project, model, version, actor, force)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--actor", envvar="USER", default="cli", help="Who does it; goes into the audit trail.")
+@click.pass_obj
+def rollback(project: Path, model: str, actor: str) -> None:
+    """Bring the former champion of MODEL back."""
+    from tropism.entrypoints.cli.show_models import roll_back
+
+    roll_back(project, model, actor)

@@ -1,0 +1,65 @@
+"""Entry of one process of a project: `python -m tropism.entrypoints.process NAME SETTINGS LIFELINE`.
+
+The settings come as JSON, as the supervisor composed them. The lifeline is a pipe that closes when the supervisor ends; a process whose supervisor is gone stops too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tropism.core.errors import SetupError
+from tropism.entrypoints.supervisor import SETUP_FAILED
+
+if TYPE_CHECKING:
+    from tropism.config import Settings
+
+
+def _watch(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _data_plane(settings: Settings) -> None:
+    from tropism.entrypoints.api.run import run_data_plane
+
+    run_data_plane(settings)
+
+
+def _control_plane(settings: Settings) -> None:
+    from tropism.entrypoints.api.run import run_control_plane
+
+    run_control_plane(settings)
+
+
+def _worker(settings: Settings) -> None:
+    from tropism.entrypoints.api.run import log_to_stderr
+    from tropism.wiring import run_worker
+
+    log_to_stderr()
+    run_worker(settings)
+
+
+_PROCESSES = {"data-plane": _data_plane, "control-plane": _control_plane, "worker": _worker}
+
+
+def main(name: str, given: str, lifeline: int) -> int:
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    from tropism.config import Settings
+
+    settings = msgspec.json.decode(given, type=Settings)
+    try:
+        _PROCESSES[name](settings)
+    except SetupError as error:
+        sys.stderr.write(f"{error}\n")
+        return SETUP_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

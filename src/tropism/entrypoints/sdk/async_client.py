@@ -1,0 +1,162 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from tropism.core.clock import SystemClock
+from tropism.entrypoints.sdk.calls import Calls
+from tropism.entrypoints.sdk.connection import BATCH, DEFAULT_URL, RETRIES, TIMEOUT, lost, options, reply
+from tropism.entrypoints.sdk.exchange import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tropism.core.clock import Clock
+    from tropism.entrypoints.sdk.calls import OutcomeItem
+    from tropism.entrypoints.sdk.exchange import Event, Flow, Request, Result
+    from tropism.entrypoints.sdk.results import Accepted, Prediction
+    from tropism.entrypoints.sdk.values import Moment
+
+
+class AsyncClient:
+    """Talks to a running Tropism. For one event loop.
+
+    `timeout`: seconds for one attempt. `retries`: further attempts when the server is away or busy; repeating is
+    safe, since ids are made here. `batch`: most rows of one request. `clock`: for ids, where time is virtual.
+
+    Calls raise the errors of `tropism.sdk`: `UnknownTask`, `MissingFeature`, `InvalidOutcome` and so on for what
+    cannot be used, `NotReady` when Tropism is away.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int = RETRIES,
+        batch: int = BATCH,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(**options(base_url, timeout), transport=transport)
+        self._calls = Calls(retries, batch, clock or SystemClock())
+
+    async def predict(
+        self,
+        task: str,
+        features: Mapping[str, Any] | None = None,
+        /,
+        *,
+        entity: str | None = None,
+        unit: str | None = None,
+        at: Moment | None = None,
+        **more: Any,
+    ) -> Prediction:
+        """A prediction from features, given as a mapping, as keywords, or both.
+
+        `at`: when it is made, now if not given. `entity`: what it is about, so that outcomes can name it.
+        `unit`: what an experiment assigns by.
+        """
+        return await self._run(self._calls.predict(task, {**(features or {}), **more}, entity, unit, at))
+
+    async def predict_many(
+        self,
+        task: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        entities: Sequence[str | None] | None = None,
+        units: Sequence[str | None] | None = None,
+        at: Moment | Sequence[Moment | None] | None = None,
+    ) -> list[Prediction]:
+        """Predictions in the order of the rows. `at` is one time for all, or one a row."""
+        return await self._run(self._calls.predict_many(task, rows, entities, units, at))
+
+    async def outcome(self, prediction: Prediction | str, value: Any, *, at: Moment | None = None) -> str:
+        """Records what turned out to be true of a prediction; returns the outcome's id."""
+        return await self._run(self._calls.outcome(prediction, value, at))
+
+    async def outcomes(self, items: Iterable[OutcomeItem]) -> Accepted:
+        """Records many outcomes: (prediction or id, outcome), or mappings with `task`, `entity`, `at`, `outcome`.
+
+        Each batch is recorded as a whole or not at all.
+        """
+        return await self._run(self._calls.outcomes(items))
+
+    async def wait_ready(self, timeout: float = 30.0) -> None:
+        """Returns once predictions are served. Raises `NotReady` after `timeout` seconds."""
+        await self._run(self._calls.wait_ready(timeout))
+
+    def task(self, name: str) -> AsyncTaskHandle:
+        """The same calls, bound to a task."""
+        return AsyncTaskHandle(self, name)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _run(self, flow: Flow[Result]) -> Result:
+        came: Event = None
+        while True:
+            try:
+                step = flow.send(came)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+                came = None
+            else:
+                came = await self._send(step)
+
+    async def _send(self, request: Request) -> Event:
+        try:
+            return reply(await self._http.request(request.method, request.path, content=request.body))
+        except httpx.TransportError as error:
+            return lost(self._http.base_url, error)
+
+
+class AsyncTaskHandle:
+    """A client's calls, bound to one task."""
+
+    def __init__(self, client: AsyncClient, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    async def predict(
+        self,
+        features: Mapping[str, Any] | None = None,
+        /,
+        *,
+        entity: str | None = None,
+        unit: str | None = None,
+        at: Moment | None = None,
+        **more: Any,
+    ) -> Prediction:
+        """As `AsyncClient.predict`."""
+        return await self._client.predict(self.name, {**(features or {}), **more}, entity=entity, unit=unit, at=at)
+
+    async def predict_many(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        entities: Sequence[str | None] | None = None,
+        units: Sequence[str | None] | None = None,
+        at: Moment | Sequence[Moment | None] | None = None,
+    ) -> list[Prediction]:
+        """As `AsyncClient.predict_many`."""
+        return await self._client.predict_many(self.name, rows, entities=entities, units=units, at=at)
+
+    async def outcome(self, entity: str, value: Any, *, at: Moment) -> str:
+        """Records what turned out to be true of an entity at a time; returns the outcome's id."""
+        item = {"task": self.name, "entity": entity, "at": at, "outcome": value}
+        return (await self._client.outcomes([item])).outcome_ids[0]

@@ -1,0 +1,162 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from tropism.core.clock import SystemClock
+from tropism.entrypoints.sdk.calls import Calls
+from tropism.entrypoints.sdk.connection import BATCH, DEFAULT_URL, RETRIES, TIMEOUT, lost, options, reply
+from tropism.entrypoints.sdk.exchange import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tropism.core.clock import Clock
+    from tropism.entrypoints.sdk.calls import OutcomeItem
+    from tropism.entrypoints.sdk.exchange import Event, Flow, Request, Result
+    from tropism.entrypoints.sdk.results import Accepted, Prediction
+    from tropism.entrypoints.sdk.values import Moment
+
+
+class Client:
+    """Talks to a running Tropism. Safe from several threads.
+
+    `timeout`: seconds for one attempt. `retries`: further attempts when the server is away or busy; repeating is
+    safe, since ids are made here. `batch`: most rows of one request. `clock`: for ids, where time is virtual.
+
+    Calls raise the errors of `tropism.sdk`: `UnknownTask`, `MissingFeature`, `InvalidOutcome` and so on for what
+    cannot be used, `NotReady` when Tropism is away.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int = RETRIES,
+        batch: int = BATCH,
+        clock: Clock | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(**options(base_url, timeout), transport=transport)
+        self._calls = Calls(retries, batch, clock or SystemClock())
+
+    def predict(
+        self,
+        task: str,
+        features: Mapping[str, Any] | None = None,
+        /,
+        *,
+        entity: str | None = None,
+        unit: str | None = None,
+        at: Moment | None = None,
+        **more: Any,
+    ) -> Prediction:
+        """A prediction from features, given as a mapping, as keywords, or both.
+
+        `at`: when it is made, now if not given. `entity`: what it is about, so that outcomes can name it.
+        `unit`: what an experiment assigns by.
+        """
+        return self._run(self._calls.predict(task, {**(features or {}), **more}, entity, unit, at))
+
+    def predict_many(
+        self,
+        task: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        entities: Sequence[str | None] | None = None,
+        units: Sequence[str | None] | None = None,
+        at: Moment | Sequence[Moment | None] | None = None,
+    ) -> list[Prediction]:
+        """Predictions in the order of the rows. `at` is one time for all, or one a row."""
+        return self._run(self._calls.predict_many(task, rows, entities, units, at))
+
+    def outcome(self, prediction: Prediction | str, value: Any, *, at: Moment | None = None) -> str:
+        """Records what turned out to be true of a prediction; returns the outcome's id."""
+        return self._run(self._calls.outcome(prediction, value, at))
+
+    def outcomes(self, items: Iterable[OutcomeItem]) -> Accepted:
+        """Records many outcomes: (prediction or id, outcome), or mappings with `task`, `entity`, `at`, `outcome`.
+
+        Each batch is recorded as a whole or not at all.
+        """
+        return self._run(self._calls.outcomes(items))
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        """Returns once predictions are served. Raises `NotReady` after `timeout` seconds."""
+        self._run(self._calls.wait_ready(timeout))
+
+    def task(self, name: str) -> TaskHandle:
+        """The same calls, bound to a task."""
+        return TaskHandle(self, name)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, flow: Flow[Result]) -> Result:
+        came: Event = None
+        while True:
+            try:
+                step = flow.send(came)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                came = None
+            else:
+                came = self._send(step)
+
+    def _send(self, request: Request) -> Event:
+        try:
+            return reply(self._http.request(request.method, request.path, content=request.body))
+        except httpx.TransportError as error:
+            return lost(self._http.base_url, error)
+
+
+class TaskHandle:
+    """A client's calls, bound to one task."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    def predict(
+        self,
+        features: Mapping[str, Any] | None = None,
+        /,
+        *,
+        entity: str | None = None,
+        unit: str | None = None,
+        at: Moment | None = None,
+        **more: Any,
+    ) -> Prediction:
+        """As `Client.predict`."""
+        return self._client.predict(self.name, {**(features or {}), **more}, entity=entity, unit=unit, at=at)
+
+    def predict_many(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        entities: Sequence[str | None] | None = None,
+        units: Sequence[str | None] | None = None,
+        at: Moment | Sequence[Moment | None] | None = None,
+    ) -> list[Prediction]:
+        """As `Client.predict_many`."""
+        return self._client.predict_many(self.name, rows, entities=entities, units=units, at=at)
+
+    def outcome(self, entity: str, value: Any, *, at: Moment) -> str:
+        """Records what turned out to be true of an entity at a time; returns the outcome's id."""
+        item = {"task": self.name, "entity": entity, "at": at, "outcome": value}
+        return self._client.outcomes([item]).outcome_ids[0]

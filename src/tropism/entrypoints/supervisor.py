@@ -1,0 +1,220 @@
+"""Runs the processes of a project: starts them, restarts the ones that die, stops them all cleanly."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from tropism.core.errors import Conflict, Fault, NotWritable, PortInUse, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tropism.config import Settings
+
+PROCESSES = ("data-plane", "control-plane", "worker")
+SETUP_FAILED = 78
+"""Exit status of a process whose project or settings need a change (`EX_CONFIG`): restarting would not help."""
+_GRACE = 10.0
+_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class _Child:
+    """One process, its log, and when it may start again."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.restarts = 0
+        self._command = command
+        self._started = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._again = 0.0
+
+    def start(self, lifeline: int) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, str(lifeline)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lifeline,),
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def ended(self) -> int | None:
+        """Its exit status if it has just ended."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        status = self._process.returncode
+        self._process = None
+        quick = time.monotonic() - self._started < 5
+        self.restarts = self.restarts + 1 if quick else 1
+        self._again = time.monotonic() + _BACKOFF[min(self.restarts, len(_BACKOFF)) - 1]
+        return status
+
+    def due(self) -> bool:
+        return self._process is None and time.monotonic() >= self._again
+
+    def stop(self, sign: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(sign)
+
+    def wait(self, deadline: float) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(max(deadline - time.monotonic(), 0.01))
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Running(NamedTuple):
+    """A running supervisor: its process id."""
+
+    pid: int
+
+
+class Supervisor:
+    """Keeps a project's processes alive until told to stop.
+
+    Raises:
+        Conflict: the project is already up.
+        PortInUse: one of its ports is taken.
+        NotWritable: the state folder cannot be written.
+    """
+
+    def __init__(self, settings: Settings, ports: Sequence[int], say: Callable[[str], None]) -> None:
+        state = settings.folder
+        self._say = say
+        self._stop = threading.Event()
+        self._lock = _take(state)
+        try:
+            for port in ports:
+                _check_port(settings.http.host, port)
+            logs = state / "logs"
+            logs.mkdir(exist_ok=True)
+        except BaseException:
+            self._lock.close()
+            raise
+        base = [sys.executable, "-m", "tropism.entrypoints.process"]
+        given = msgspec.json.encode(settings).decode()
+        self._children = [_Child(name, [*base, name, given], logs / f"{name}.log") for name in PROCESSES]
+
+    def stop(self) -> None:
+        """Ask `run` to end. Safe in a signal handler."""
+        self._stop.set()
+
+    @property
+    def children(self) -> dict[str, int]:
+        """Process ids of what runs now, by name."""
+        return {child.name: child.pid for child in self._children if child.pid is not None}
+
+    def run(self) -> None:
+        """Start everything and stay until `stop`.
+
+        Raises:
+            SetupError: a process says that the project or a setting needs a change.
+        """
+        reading, writing = os.pipe()  # the children read it; it closes when this process ends, however it ends
+        try:
+            while not self._stop.is_set():
+                for child in self._children:
+                    if child.due():
+                        child.start(reading)
+                self._stop.wait(0.05)
+                for child in self._children:
+                    self._look(child)
+        finally:
+            self._end()
+            os.close(reading)
+            os.close(writing)
+            self._lock.close()
+
+    def _look(self, child: _Child) -> None:
+        status = child.ended()
+        if status is None or self._stop.is_set():
+            return
+        if status == SETUP_FAILED:
+            lines = child.log.read_text(errors="replace").strip().splitlines()
+            raise SetupError(f"the {child.name} could not start", Fault(child.name, "", "\n".join(lines[-6:])))
+        how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        self._say(f"{child.name} was {how}; starting it again (log: {child.log})")
+
+    def _end(self) -> None:
+        for child in self._children:
+            child.stop(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE
+        for child in self._children:
+            child.wait(deadline)
+
+
+def running(state: Path) -> Running | None:
+    """The supervisor that holds a state folder, if one does."""
+    path = state / "up.lock"
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return Running(int(path.read_text() or 0))
+
+
+def bring_down(state: Path, timeout: float = 20.0) -> bool:
+    """Stop a project that is up. False when it was not."""
+    found = running(state)
+    if found is None:
+        return False
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while running(state) is not None:
+        if time.monotonic() > deadline:
+            raise Conflict("the project did not stop in time", Fault("pid", str(found.pid), "kill it: kill -9 <pid>"))
+        time.sleep(0.05)
+    return True
+
+
+def _take(state: Path) -> IO[str]:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "up.lock").open("a+")
+    except OSError as error:
+        fault = Fault(str(state), error.strerror or "", "make it writable, or choose another project folder")
+        raise NotWritable(f"the state folder cannot be written: {error.strerror}", fault) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        pid = (state / "up.lock").read_text()
+        raise Conflict("this project is already up", Fault("pid", pid, "use it, or `tropism down` first")) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fault = Fault("http.port", str(port), "stop what listens there, or choose another: tropism up --port 8800")
+            raise PortInUse(f"port {port} on {host} is in use", fault) from error

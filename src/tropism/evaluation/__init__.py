@@ -1,0 +1,1 @@
+"""How good predictions are: losses, metrics with intervals, and reference predictions to compare with."""

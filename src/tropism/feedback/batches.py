@@ -1,0 +1,52 @@
+"""Events as Arrow tables, as the lake keeps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from tropism.feedback.schemas import OUTCOMES, PREDICTIONS, REJECTED, feature_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tropism.feedback.sorting import OutcomeBatch, PredictionBatch, Record, Rejected
+
+
+def predictions_table(batch: PredictionBatch) -> pa.Table:
+    """A task's predictions: the columns of `PREDICTIONS`, then one a feature; a feature not sent is null."""
+    events = batch.events
+    plain = ("id", "at", "entity", "unit", "version", "variant", "scores", "degraded")
+    columns: dict[str, list[Any]] = {name: [getattr(event, name) for event in events] for name in plain}
+    columns |= _places(batch.records)
+    for name in batch.task.feature_names:
+        columns[f"f_{name}"] = [event.features.get(name) for event in events]
+    return _table(columns, [*PREDICTIONS, *feature_fields(batch.task.features)])
+
+
+def outcomes_table(batch: OutcomeBatch) -> pa.Table:
+    """A task's outcomes: the columns of `OUTCOMES`."""
+    plain = ("id", "at", "received", "prediction_id", "entity", "value")
+    columns: dict[str, list[Any]] = {name: [getattr(event, name) for event in batch.events] for name in plain}
+    return _table(columns | _places(batch.records), OUTCOMES)
+
+
+def rejected_table(rejected: Sequence[Rejected], now: int) -> pa.Table:
+    """Rejected records: the columns of `REJECTED`."""
+    records = [one.record for one in rejected]
+    columns: dict[str, list[Any]] = {
+        "at": [now] * len(rejected),
+        "reason": [one.reason for one in rejected],
+        "payload": [record.payload for record in records],
+    }
+    return _table(columns | _places(records), REJECTED)
+
+
+def _places(records: Sequence[Record]) -> dict[str, list[Any]]:
+    return {"writer": [record.writer for record in records], "seq": [record.seq for record in records]}
+
+
+def _table(columns: dict[str, list[Any]], fields: Iterable[pa.Field]) -> pa.Table:
+    schema = pa.schema(list(fields))
+    return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)

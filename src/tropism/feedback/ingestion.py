@@ -1,0 +1,101 @@
+"""Moves events from the journal into the lake, each exactly once.
+
+A batch goes into each table in one commit, which also moves that table's position for each of the journal's
+writers (a Delta application transaction). Then the cursor is saved. Whatever is cut short is repeated by the
+next run from the last cursor, and each table leaves out what it has. So a process may be killed at any moment,
+and a second one that believes itself alone does no harm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from tropism.core.clock import SystemClock
+from tropism.feedback.batches import outcomes_table, predictions_table, rejected_table
+from tropism.feedback.schemas import REJECTED_NAME, outcomes_name, predictions_name
+from tropism.feedback.sorting import FindTask, Record, RecordSorter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tropism.core.clock import Clock
+    from tropism.storage.lake import Lake
+
+CURSOR = "ingestion"
+"""Name of the cursor: how far each of the journal's writers is in the lake, a mapping."""
+
+
+class Journal(Protocol):
+    """The reading side of a journal."""
+
+    def read(self, after: Mapping[str, int], limit: int = ...) -> Sequence[Record]:
+        """At most `limit` records after each writer's position, in order for each writer."""
+        ...
+
+
+class Cursors(Protocol):
+    """Keeps small JSON values by name."""
+
+    def get(self, name: str) -> Any: ...
+
+    def set(self, name: str, value: Any, *, now: int) -> None: ...
+
+
+class Ingested(NamedTuple):
+    """What one run did: rows that are new in the lake, and how far each writer is there.
+
+    `caught_up` says that the journal held nothing more when it was read.
+    """
+
+    predictions: int
+    outcomes: int
+    rejected: int
+    positions: dict[str, int]
+    caught_up: bool
+
+
+class Ingestion:
+    """Moves events of all tasks into `<task>/predictions` and `<task>/outcomes`.
+
+    Records that no table can take go to `_rejected` with the reason. One run at a time.
+    """
+
+    def __init__(
+        self, journal: Journal, lake: Lake, tasks: FindTask, cursors: Cursors, clock: Clock | None = None
+    ) -> None:
+        self._journal = journal
+        self._lake = lake
+        self._tasks = tasks
+        self._cursors = cursors
+        self._clock = clock or SystemClock()
+
+    def run(self, limit: int = 50_000) -> Ingested:
+        """Move at most `limit` events. With nothing new the lake is not touched.
+
+        Raises:
+            DiskFull, NotReady: part of the batch may be in the lake; run again.
+        """
+        after: dict[str, int] = self._cursors.get(CURSOR) or {}
+        records = self._journal.read(after, limit)
+        if not records:
+            return Ingested(0, 0, 0, after, caught_up=True)
+        ends: dict[str, int] = {}
+        for record in records:
+            ends[record.writer] = max(ends.get(record.writer, 0), record.seq)
+        sorter = RecordSorter(self._tasks)
+        sorter.sort(records)
+        predictions, outcomes, rejected = self._append(sorter, ends)
+        positions = after | ends
+        self._cursors.set(CURSOR, positions, now=self._clock.now())
+        return Ingested(predictions, outcomes, rejected, positions, caught_up=len(records) < limit)
+
+    def _append(self, sorter: RecordSorter, ends: Mapping[str, int]) -> tuple[int, int, int]:
+        lake, predictions, outcomes, rejected = self._lake, 0, 0, 0
+        for task, batch in sorter.predictions.items():
+            predictions += lake.append(predictions_name(task), predictions_table(batch), positions=ends).rows
+        for task, answers in sorter.outcomes.items():
+            outcomes += lake.append(outcomes_name(task), outcomes_table(answers), positions=ends).rows
+        if sorter.rejected:
+            table = rejected_table(sorter.rejected, self._clock.now())
+            rejected = lake.append(REJECTED_NAME, table, positions=ends).rows
+        return predictions, outcomes, rejected

@@ -1,0 +1,71 @@
+"""Columns of the lake's tables of events.
+
+Every row names its record in the journal by `writer` and `seq`. Times are µs, UTC.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tropism.core.task import Feature
+
+MOMENT = pa.timestamp("us", "UTC")
+TYPES = {"number": pa.float64(), "category": pa.string(), "boolean": pa.bool_()}
+"""A feature's type in the lake."""
+REJECTED_NAME = "_rejected"
+
+_RECORD = [pa.field("writer", pa.string()), pa.field("seq", pa.int64())]
+PREDICTIONS = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("at", MOMENT),
+        pa.field("entity", pa.string()),
+        pa.field("unit", pa.string()),
+        pa.field("version", pa.int32()),
+        pa.field("variant", pa.string()),
+        pa.field("scores", pa.list_(pa.float64())),
+        pa.field("degraded", pa.list_(pa.string())),
+        *_RECORD,
+    ]
+)
+"""Predictions, before one column `f_<name>` for each feature."""
+OUTCOMES = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("at", MOMENT),
+        pa.field("received", MOMENT),
+        pa.field("prediction_id", pa.string()),
+        pa.field("entity", pa.string()),
+        pa.field("value", pa.float64()),
+        *_RECORD,
+    ]
+)
+REJECTED = pa.schema(
+    [
+        pa.field("at", MOMENT),
+        *_RECORD,
+        pa.field("reason", pa.string()),
+        pa.field("payload", pa.binary()),
+    ]
+)
+"""Records that no table can take. `at` is when they were rejected."""
+
+
+def predictions_name(task: str) -> str:
+    """The table of a task's predictions."""
+    return f"{task}/predictions"
+
+
+def outcomes_name(task: str) -> str:
+    """The table of a task's outcomes."""
+    return f"{task}/outcomes"
+
+
+def feature_fields(features: Iterable[Feature]) -> list[pa.Field]:
+    """The columns of features, in order."""
+    return [pa.field(f"f_{feature.name}", TYPES[feature.type]) for feature in features]

@@ -1,0 +1,137 @@
+"""The contract of a learner: parameters go in, an estimator that can be stored as plain data comes out."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from tropism.learners.validation import check_training
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from tropism.core.task import Kind, Task
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+Parameter = bool | int | float | str | None
+Style = Literal["codes", "standard"]
+"""`codes`: a column a feature, categories as codes, NaN for missing. `standard`: standardised and one-hot, no NaN."""
+
+
+class Dataset(NamedTuple):
+    """Rows to learn from, oldest first.
+
+    `features`: a column a feature, named as the task names it. `labels`: (n,), as `Task.label` stores them.
+    `at`: (n,) moments of prediction, µs since the epoch. `weights`: (n,) non-negative, or None for ones.
+    """
+
+    features: pa.Table
+    labels: Floats
+    at: Times
+    weights: Floats | None = None
+
+
+class Encoded(NamedTuple):
+    """A `Dataset` whose features are a matrix (n, width) in the learner's style."""
+
+    matrix: Floats
+    labels: Floats
+    at: Times
+    weights: Floats | None = None
+
+
+class Shape(NamedTuple):
+    """What an estimator takes and gives: `width` columns in, `outputs` scores out."""
+
+    kind: Kind
+    outputs: int
+    width: int
+
+    @classmethod
+    def of(cls, task: Task, width: int) -> Shape:
+        return cls(task.kind, len(task.classes) if task.kind == "multiclass" else 1, width)
+
+
+class Estimator(ABC):
+    """A fitted core on encoded matrices.
+
+    Callers may rely on: `predict` is safe from any thread, does not change its input, and gives a row the same
+    scores to the last bit whether it comes alone or among others. `load(export())` predicts identically.
+    """
+
+    format: ClassVar[str]
+
+    @abstractmethod
+    def predict(self, matrix: Floats, at: Times | None = None) -> Floats:
+        """Scores (n, outputs): probability of the positive class, one a class, or the number itself.
+
+        `at` (n,): moments of prediction, for estimators that look at the clock; None means the newest they know.
+        """
+
+    @abstractmethod
+    def export(self) -> dict[str, bytes]:
+        """The files that hold it."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, files: Mapping[str, bytes], shape: Shape) -> Self:
+        """The estimator in `files`, audited before anything is constructed. Raises `ArtifactRefused`."""
+
+    def importance(self) -> Floats | None:
+        """Weight of each column (width,), not negative; None when it does not look at features."""
+        return None
+
+
+@runtime_checkable
+class RowScorer(Protocol):
+    """An estimator with a short way for one row in style `codes`; same bits as `predict`."""
+
+    def score(self, values: Sequence[float]) -> Floats:
+        """Scores (1, outputs) of one row of `width` numbers."""
+        ...
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """An estimator that learns from labels as they become known."""
+
+    def update(self, labels: Floats, at: Times) -> None:
+        """Takes in labels (n,) of predictions made `at` (n,), in any order. Visible to other threads at once."""
+        ...
+
+
+class Learner(ABC):
+    """Fits an estimator. The constructor takes parameters by keyword and keeps each under its own name.
+
+    Callers may rely on: the same data, parameters and seed give the same exported bytes on one machine; missing
+    values and categories never seen do not fail; the data is not changed.
+    """
+
+    kinds: ClassVar[frozenset[Kind]]
+    style: ClassVar[Style] = "codes"
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The constructor's keywords with their values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def fit(self, data: Encoded, task: Task, seed: int = 0) -> Estimator:
+        """An estimator fitted on `data`.
+
+        Raises:
+            SettingInvalid: the learner does not fit tasks of this kind.
+            DataInvalid: nothing to learn from: no rows, one class only, labels that are no numbers.
+            TrainingFailed: the numbers got out of hand.
+        """
+        check_training(data, task, self.kinds)
+        return self._fit(data, task, seed)
+
+    @abstractmethod
+    def _fit(self, data: Encoded, task: Task, seed: int) -> Estimator: ...

@@ -1,0 +1,80 @@
+"""Fits a learner, found by its name, into a model that can be served."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tropism.core import plugins
+from tropism.core.errors import Fault, SettingInvalid
+from tropism.learners.base import Encoded
+from tropism.learners.calibration import fit_calibration
+from tropism.learners.encoding import Encoding
+from tropism.learners.model import Model, Origin, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tropism.core.task import Task
+    from tropism.learners.base import Dataset, Floats, Learner, Parameter
+
+GROUP = "tropism.learners"
+_LIBRARIES = {"lightgbm-text": ("lightgbm",), "safetensors": ("safetensors", "scipy"), "constant": ()}
+
+
+def fit_model(
+    task: Task,
+    learner_name: str,
+    dataset: Dataset,
+    *,
+    parameters: Mapping[str, Parameter] | None = None,
+    seed: int = 0,
+    calibrate: tuple[Floats, Floats] | None = None,
+) -> Model:
+    """A model of `task` fitted on `dataset`.
+
+    `calibrate`: labels (n,) and scores (n, outputs) of rows that the estimator was not trained on; better fitted
+    apart, with `Model.uncalibrated`, `fit_calibration` and `Model.with_calibration`.
+
+    Raises:
+        SettingInvalid: no such learner, or a parameter it does not know or take.
+        MissingExtra: the learner needs a package that is not installed.
+        DataInvalid: nothing to learn from, or a column of the wrong type.
+        TrainingFailed: the learner gave up.
+    """
+    learner = make_learner(learner_name, parameters or {})
+    encoding = Encoding.fit(task.features, dataset.features, learner.style)
+    data = Encoded(encoding.matrix(dataset.features), dataset.labels, dataset.at, dataset.weights)
+    estimator = learner.fit(data, task, seed)
+    packages = ("tropism", "numpy", *_LIBRARIES.get(estimator.format, ()))
+    origin = Origin(
+        learner=learner_name,
+        parameters=learner.parameters,
+        seed=seed,
+        rows=len(dataset.labels),
+        libraries={package: version(package) for package in packages},
+    )
+    calibration = fit_calibration(task.kind, *calibrate) if calibrate is not None else None
+    return Model(Signature(task.name, task.kind, task.classes), origin, encoding, estimator, calibration)
+
+
+def make_learner(name: str, parameters: Mapping[str, Parameter]) -> Learner:
+    """The learner registered under `name`, with its parameters checked.
+
+    Raises:
+        SettingInvalid: no such learner, or a parameter it does not know or take.
+        MissingExtra: it needs a package that is not installed.
+
+    >>> make_learner("majority", {}).parameters
+    {}
+    """
+    kind: type[Learner] = plugins.load(GROUP, name)
+    known = list(inspect.signature(kind).parameters)
+    faults = [
+        Fault(f"parameters.{unknown}", repr(parameters[unknown]), f"use some of: {', '.join(known) or 'none'}")
+        for unknown in sorted(parameters.keys() - set(known))
+    ]
+    if faults:
+        raise SettingInvalid(f"the learner '{name}' does not have such a parameter", *faults)
+    return kind(**parameters)

@@ -1,0 +1,45 @@
+"""Turns real numbers into probabilities. A row gives the same bits alone and among others: sums run left to right,
+one element at a time, and arrays are contiguous, so each element takes the same instructions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tropism.learners.base import Floats
+
+LEAST = 1e-15
+"""Probabilities are kept this far from 0 and 1 before a logarithm is taken."""
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + exp(-z)), without overflow.
+
+    >>> sigmoid(np.array([0.0, -1e4, 1e4])).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    small = np.exp(-np.abs(z))
+    out: Floats = np.where(z >= 0, 1.0, small) / (1.0 + small)
+    return out
+
+
+def softmax(z: Floats) -> Floats:
+    """exp(z) over its sum along the last axis, of z (n, k)."""
+    raised = np.exp(z - z.max(axis=1, keepdims=True))
+    out: Floats = raised / ordered_sum(raised)[:, None]
+    return out
+
+
+def logit(p: Floats) -> Floats:
+    """log(p / (1 - p)), with p cut to `LEAST`..1-`LEAST`."""
+    cut = np.clip(p, LEAST, 1.0 - LEAST)
+    out: Floats = np.log(cut) - np.log1p(-cut)
+    return out
+
+
+def ordered_sum(values: Floats) -> Floats:
+    """Sums along the last axis, first to last. `np.sum` groups terms by the shape of the whole array."""
+    total: Floats = np.add.accumulate(values, axis=-1)[..., -1]
+    return total

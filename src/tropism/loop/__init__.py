@@ -1,0 +1,1 @@
+"""The learn path: observe, decide, train, gate, release. It never imports serving."""

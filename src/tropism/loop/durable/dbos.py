@@ -1,0 +1,109 @@
+"""Workflows on DBOS, in SQLite or PostgreSQL.
+
+DBOS keeps one engine a process, so there is one `DbosWorkflows` a process at a time. Records are JSON: its
+default, pickle, is never used.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import msgspec
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos._serialization import Serializer
+
+from tropism.loop.durable.base import Json, Workflow, Workflows, capture, release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_VERSION = "tropism-1"
+"""Recovery resumes workflows of this version only: raise it when the steps of a workflow change."""
+
+
+class _JsonSerializer(Serializer):
+    def serialize(self, data: Any) -> str:
+        if isinstance(data, Exception):
+            data = {"exception": type(data).__name__, "message": str(data)}
+        return msgspec.json.encode(data).decode()
+
+    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - the base class spells it so
+        data = msgspec.json.decode(serialized_data)
+        if isinstance(data, dict) and data.keys() == {"exception", "message"}:
+            return RuntimeError(f"{data['exception']}: {data['message']}")
+        return data
+
+    def name(self) -> str:
+        return "tropism-json"
+
+
+class _DbosSteps:
+    def step(self, name: str, function: Callable[[], Json]) -> Json:
+        return release(DBOS.run_step({"name": name}, capture, function))
+
+
+def _engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _tune(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    return engine
+
+
+class DbosWorkflows(Workflows):
+    """Durable workflows.
+
+    `url`: SQLAlchemy URL of the engine's own database. `executor`: name of this worker; at start it takes up
+    the workflows that a worker of the same name left behind.
+    """
+
+    def __init__(self, workflows: Mapping[str, Workflow], url: str, executor: str = "worker") -> None:
+        config: DBOSConfig = {
+            "name": "tropism",
+            "system_database_url": url,
+            "system_database_engine": _engine(url),
+            "application_version": _VERSION,
+            "executor_id": executor,
+            "log_level": "ERROR",
+            "enable_otlp": False,
+            "use_listen_notify": False,
+            "auto_upgrade": False,
+            "serializer": _JsonSerializer(),
+        }
+        DBOS(config=config)
+        self._run = {name: self._register(name, workflow) for name, workflow in workflows.items()}
+        DBOS.launch()
+
+    @staticmethod
+    def _register(name: str, workflow: Workflow) -> Callable[[str, Json], Json]:
+        @DBOS.workflow(name=f"tropism.{name}")
+        def run(key: str, argument: Json) -> Json:
+            return capture(lambda: workflow(_DbosSteps(), key, argument))
+
+        return run
+
+    def run(self, name: str, key: str, argument: Json) -> Json:
+        status = DBOS.get_workflow_status(key)
+        if status is not None and status.status == "PENDING" and status.executor_id != DBOS.executor_id:
+            return release(DBOS.resume_workflow(key).get_result())
+        with SetWorkflowID(key):
+            return release(DBOS.start_workflow(self._run[name], key, argument).get_result())
+
+    def forget(self, keep: int) -> None:
+        ended = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"], sort_desc=True, offset=keep, load_input=False, load_output=False
+        )
+        if ended:
+            DBOS.delete_workflows([workflow.workflow_id for workflow in ended])
+
+    def close(self) -> None:
+        DBOS.destroy(destroy_registry=True)

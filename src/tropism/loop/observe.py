@@ -1,0 +1,152 @@
+"""Observe: what is known about a task now. Reads only; every later step uses the lake versions named here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from tropism.feedback.cohorts import LakeVersions
+from tropism.feedback.joining import moments
+from tropism.loop.losses import served
+from tropism.monitoring.drift import drift
+
+if TYPE_CHECKING:
+    from tropism.core.task import Task
+    from tropism.loop.services import Services
+    from tropism.registry import Challenge
+
+
+_FEWEST_FOR_PRIOR = 20
+
+
+class OpenTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison under way: a challenger against the champion, or the former champion against the new one."""
+
+    id: str
+    kind: str
+    challenger: int
+    incumbent: int
+    opened_at: int
+    alpha: float
+
+
+class Decay(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean loss of the champion's first and last `rows` matured predictions; `score` is the gap in standard errors."""
+
+    reference: float
+    recent: float
+    score: float
+    rows: int
+    since: int
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """A task at one moment.
+
+    `lake`: the states of the lake that were read. `prior`: mean label or
+    classes' shares, while there is no champion. `new_labels`: labels learnt since the last training (all of
+    them before the first). `trained_at`: when a training last ran, whether or not it
+    made a version. `drift_score`: None when it was not
+    asked for or there is too little to compare.
+    """
+
+    now: int
+    lake: LakeVersions
+    champion: int | None
+    promoted_at: int | None
+    trained_at: int | None
+    new_labels: int
+    matured: int
+    tests: tuple[OpenTest, ...] = ()
+    prior: tuple[float, ...] = ()
+    decay: Decay | None = None
+    drift_score: float | None = None
+    drift_causes: tuple[str, ...] = ()
+
+
+def observe(services: Services, task: Task) -> Observation:
+    """The task's state, after everything acknowledged so far has been moved into the lake."""
+    services.ingest()
+    now = services.clock.now()
+    registry = services.registry
+    trainings = registry.decisions.list(task.name, kind="train", limit=1)
+    trained_at = trainings[0].at if trainings else None
+    live = registry.aliases.live(task.name)
+    champion, promoted_at = (live.champion, live.since) if live is not None else (None, None)
+    since = None if trained_at is None or promoted_at is None else min(trained_at - task.window, promoted_at)
+    cohort = services.cohorts.matured(task, now=now, since=since)
+    own = _own(cohort.table, champion, promoted_at)
+    drifted = _drift(task, own)
+    return Observation(
+        now=now,
+        lake=cohort.lake,
+        champion=champion,
+        promoted_at=promoted_at,
+        trained_at=trained_at,
+        new_labels=_new_labels(task, cohort.table, trained_at),
+        matured=own.num_rows,
+        tests=tuple(_open_test(challenge) for challenge in registry.challenges.list_open(task.name)),
+        prior=_prior(task, cohort.table) if champion is None else (),
+        decay=_decay(task, own),
+        drift_score=drifted[0],
+        drift_causes=drifted[1],
+    )
+
+
+def _open_test(challenge: Challenge) -> OpenTest:
+    return OpenTest(
+        id=challenge.id,
+        kind=challenge.kind,
+        challenger=challenge.challenger,
+        incumbent=challenge.incumbent,
+        opened_at=challenge.opened_at,
+        alpha=challenge.alpha,
+    )
+
+
+def _own(table: pa.Table, champion: int | None, promoted_at: int | None) -> pa.Table:
+    """Rows that the champion itself answered since it became one."""
+    if champion is None or promoted_at is None:
+        return table.slice(0, 0)
+    mine = (table["version"].to_numpy() == champion) & (moments(table, "at") >= promoted_at)
+    return table.filter(pa.array(mine))
+
+
+def _new_labels(task: Task, table: pa.Table, trained_at: int | None) -> int:
+    if trained_at is None:
+        return int(table.num_rows)
+    return int((moments(table, "at") > trained_at - task.window).sum())
+
+
+def _prior(task: Task, table: pa.Table) -> tuple[float, ...]:
+    """Mean label, or the classes' shares; empty while too few labels are known."""
+    labels = table["label"].to_numpy()
+    if len(labels) < _FEWEST_FOR_PRIOR:
+        return ()
+    if task.kind == "multiclass":
+        counts = np.bincount(labels.astype(np.int64), minlength=len(task.classes)) + 1.0
+        return tuple((counts / counts.sum()).tolist())
+    return (float(labels.mean()),)
+
+
+def _decay(task: Task, own: pa.Table) -> Decay | None:
+    rows = task.policy.triggers.decay_rows
+    if own.num_rows < 2 * rows:
+        return None
+    loss = served(task, own)
+    first, last = loss[:rows], loss[-rows:]
+    error = float(np.sqrt((first.var(ddof=1) + last.var(ddof=1)) / rows)) or 1e-12
+    since = int(moments(own, "at")[-rows])
+    gap = float(last.mean() - first.mean())
+    return Decay(reference=float(first.mean()), recent=float(last.mean()), score=gap / error, rows=rows, since=since)
+
+
+def _drift(task: Task, own: pa.Table) -> tuple[float | None, tuple[str, ...]]:
+    rows = task.policy.triggers.decay_rows
+    if task.policy.triggers.drift is None or own.num_rows < 2 * rows:
+        return None, ()
+    report = drift(own.slice(0, rows), own.slice(own.num_rows - rows, rows), task.features)
+    return report.score, tuple(report.causes)

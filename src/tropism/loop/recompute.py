@@ -1,0 +1,58 @@
+"""Finds the evidence of a decision again, from the lake as it was, and says whether it agrees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tropism.core.task import Gate, Task
+from tropism.feedback.cohorts import LakeVersions
+from tropism.loop.gate import evidence_of
+from tropism.loop.observe import OpenTest
+
+if TYPE_CHECKING:
+    from tropism.loop.services import Services
+    from tropism.registry import Decision
+
+_FIGURES = ("n", "estimate", "lower", "upper")
+
+
+class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
+    """`agrees` is None when this kind of decision has nothing to recompute; `reason` says why, or what differs."""
+
+    agrees: bool | None
+    reason: str
+    evidence: dict[str, Any] = {}
+
+
+def recompute(services: Services, decision: Decision) -> Recomputed:
+    """Compare a decision's stored figures with the same ones computed now, to the last digit.
+
+    Raises:
+        ArtifactTampered, UnknownVersion: what it rested on is gone or changed.
+    """
+    stored = decision.evidence
+    if stored.get("comparison") != "paired" or "test" not in stored:
+        return Recomputed(
+            agrees=None, reason=f"a '{decision.kind}' decision without a paired comparison is not recomputed"
+        )
+    task = _as_it_was(services.registry.tasks.get(decision.model), stored)
+    test = msgspec.convert(stored["test"], OpenTest)
+    lake = msgspec.convert(stored["lake"], LakeVersions)
+    found = evidence_of(services, task, test, now=stored["now"], lake=lake)
+    wrong = [
+        f"{name}: stored {stored[name]}, found {found[name]}"
+        for name in _FIGURES
+        if stored.get(name) != found.get(name)
+    ]
+    if found["verdict"] != stored["verdict"]:
+        wrong.append(f"verdict: stored {stored['verdict']}, found {found['verdict']}")
+    reason = "; ".join(wrong) or f"{found['n']} predictions give the same figures"
+    return Recomputed(agrees=not wrong, reason=reason, evidence=found)
+
+
+def _as_it_was(task: Task, stored: dict[str, Any]) -> Task:
+    """The task with the metric and the gate that the decision was made under."""
+    policy = msgspec.structs.replace(task.policy, gate=msgspec.convert(stored["policy"], Gate))
+    return msgspec.structs.replace(task, metric=stored["metric"], policy=policy)

@@ -1,0 +1,177 @@
+"""Release: carries verdicts out. Every write is idempotent under its decision id, so a step may run twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from tropism.core.errors import Conflict
+from tropism.core.identity import derived_id, task_tag
+from tropism.registry import NewChallenge, NewDecision
+
+if TYPE_CHECKING:
+    from tropism.core.task import Task
+    from tropism.loop.decide import Plan
+    from tropism.loop.gate import Verdict
+    from tropism.loop.observe import Observation
+    from tropism.loop.services import Services
+    from tropism.loop.train import Trained
+
+ACTOR = "loop"
+_MOST_TESTS = 100
+"""Open tests of a kind that the registry allows; how many the loop opens by itself is the policy's."""
+
+
+def release(
+    services: Services,
+    task: Task,
+    seen: Observation,
+    plan: Plan,
+    trained: Trained | None,
+    verdicts: list[Verdict],
+    key: str,
+) -> list[str]:
+    """Record the training, carry out the verdicts, open and aim tests. Returns the ids of the decisions.
+
+    The champion moves once at most: a rollback goes first, then the challenger whose advantage is surest.
+    """
+    turn = _Turn(services, task, seen, key)
+    if trained is not None:
+        turn.record_training(plan, trained)
+    for verdict in sorted(verdicts, key=_urgency):
+        turn.carry_out(verdict)
+    turn.aim()
+    turn.keep_prior()
+    if trained is not None and trained.version is not None and seen.champion is not None:
+        turn.open("challenge", trained.version)
+    return turn.decisions
+
+
+def _urgency(verdict: Verdict) -> tuple[bool, bool, float]:
+    surest = -float(verdict.evidence.get("lower") or 0.0)
+    return verdict.kind != "rollback", verdict.kind != "promote", surest
+
+
+class _Turn:
+    """The writes of one cycle. `champion` is the champion as this cycle leaves it."""
+
+    def __init__(self, services: Services, task: Task, seen: Observation, key: str) -> None:
+        self._services = services
+        self._registry = services.registry
+        self._task = task
+        self._seen = seen
+        self._key = key
+        self._closed: set[str] = set()
+        self.champion = seen.champion
+        self.decisions: list[str] = []
+
+    def record_training(self, plan: Plan, trained: Trained) -> None:
+        result = trained.result
+        evidence = {
+            "reasons": list(plan.reasons),
+            "failure": trained.failure,
+            "changed": plan.changed,
+            "lake": msgspec.to_builtins(self._seen.lake),
+            "candidates": [] if result is None else msgspec.to_builtins(result.candidates),
+            "fits": 0 if result is None else result.fits,
+            "cpu_seconds": 0.0 if result is None else result.cpu_seconds,
+        }
+        decision = self._decision("train", trained.version, evidence, "train")
+        self._registry.decisions.record(decision, now=self._seen.now)
+
+    def carry_out(self, verdict: Verdict) -> None:
+        """A verdict that would move a champion that has moved in this turn is left to the next cycle."""
+        moving = verdict.kind in ("promote", "rollback")
+        if moving and self.champion != self._seen.champion:
+            return
+        decision = self._decision(verdict.kind, verdict.version, verdict.evidence, verdict.test or str(verdict.version))
+        if verdict.kind == "promote":
+            self._promote(verdict, decision)
+        elif verdict.kind == "rollback":
+            self._roll_back(verdict, decision)
+        else:
+            self._registry.decisions.record(decision, now=self._seen.now)
+            if verdict.kind != "wait":
+                self._close(verdict.test, "lost")
+
+    def aim(self) -> None:
+        """Tests against a champion that was replaced: challengers turn to the new one, a probation is over."""
+        for test in self._seen.tests:
+            if test.id in self._closed or test.incumbent == self.champion:
+                continue
+            self._close(test.id, "expired")
+            if test.kind == "challenge" and test.challenger != self.champion:
+                self.open("challenge", test.challenger)
+
+    def keep_prior(self) -> None:
+        """What answers until there is a champion."""
+        if self.champion is None and self._seen.prior:
+            self._registry.tasks.set_prior(self._task.name, self._seen.prior, self._seen.now)
+
+    def open(self, kind: Literal["challenge", "probation"], challenger: int) -> None:
+        """Open a test of a version against the champion."""
+        if self.champion is None:
+            return
+        new = NewChallenge(
+            id=derived_id(self._seen.now, f"{self._key}:{kind}:{challenger}", task_tag(self._task.name)),
+            model=self._task.name,
+            challenger=challenger,
+            incumbent=self.champion,
+            kind=kind,
+            alpha=self._task.policy.gate.alpha,
+        )
+        self._registry.challenges.open(new, now=self._seen.now, most=_MOST_TESTS)
+
+    def _promote(self, verdict: Verdict, decision: NewDecision) -> None:
+        """Somebody may have moved the champion meanwhile, or the policy may ask for a person."""
+        if self._task.policy.approval:
+            self._registry.decisions.record(decision, now=self._seen.now)
+            approval = derived_id(self._seen.now, f"{decision.id}:approval")
+            request = (approval, self._task.name, verdict.version, decision.id)
+            self._registry.approvals.request(*request, now=self._seen.now)
+            self._close(verdict.test, "won")
+            return
+        try:
+            self._registry.promotion.promote(
+                self._task.name,
+                verdict.version,
+                expected=self._seen.champion,
+                actor=ACTOR,
+                decision_id=decision.id,
+                policy=self._task.policy,
+                now=self._seen.now,
+                evidence=decision.evidence,
+            )
+        except Conflict:
+            return
+        former, self.champion = self.champion, verdict.version
+        self._close(verdict.test, "won")
+        if former is not None:
+            self.open("probation", former)
+
+    def _roll_back(self, verdict: Verdict, decision: NewDecision) -> None:
+        try:
+            moved = self._registry.promotion.rollback(
+                self._task.name,
+                actor=ACTOR,
+                decision_id=decision.id,
+                now=self._seen.now,
+                expected=self._seen.champion,
+                evidence=decision.evidence,
+            )
+        except Conflict:
+            return
+        self.champion = moved.version
+        self._close(verdict.test, "won")
+
+    def _close(self, test: str | None, status: Literal["won", "lost", "expired"]) -> None:
+        if test is not None:
+            self._registry.challenges.close(test, status, now=self._seen.now)
+            self._closed.add(test)
+
+    def _decision(self, kind: str, version: int | None, evidence: dict[str, object], what: str) -> NewDecision:
+        made = derived_id(self._seen.now, f"{self._key}:{kind}:{what}", task_tag(self._task.name))
+        self.decisions.append(made)
+        values = {"id": made, "model": self._task.name, "kind": kind, "version": version}
+        return msgspec.convert(values | {"at": self._seen.now, "actor": ACTOR, "evidence": evidence}, NewDecision)

@@ -1,0 +1,34 @@
+"""What the loop's modules are handed. `wiring` builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tropism.core.clock import Clock
+from tropism.feedback.cohorts import Cohorts
+from tropism.registry import Registry
+from tropism.storage.blobs import Blobs
+from tropism.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The loop's tools.
+
+    `ingest` moves everything acknowledged so far from the journal into the lake. `work` holds training jobs.
+    `real` is the machine's clock, for leases and heartbeats, which go on when virtual time stands still. `holder`
+    is this worker's name, under which it holds jobs and leases.
+    """
+
+    registry: Registry
+    cohorts: Cohorts
+    blobs: Blobs
+    blobs_url: str
+    clock: Clock
+    real: Clock
+    ingest: Callable[[], None]
+    work: Path
+    training: TrainingSettings
+    holder: str = "worker"

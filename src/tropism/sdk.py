@@ -1,0 +1,61 @@
+"""The Python client of a running Tropism, and the errors that its calls raise.
+
+from tropism.sdk import Client
+
+with Client() as client:
+    made = client.predict("price", demand=0.4)
+    client.outcome(made, True)
+"""
+
+from tropism.core.errors import (
+    Conflict,
+    DiskFull,
+    Fault,
+    InputError,
+    InvalidInput,
+    InvalidOutcome,
+    MalformedBody,
+    MissingFeature,
+    NotFound,
+    NotReady,
+    PolicyRefused,
+    RateLimited,
+    SettingInvalid,
+    TooLarge,
+    TropismError,
+    UnknownFeature,
+    UnknownModel,
+    UnknownPrediction,
+    UnknownTask,
+    UnknownVersion,
+)
+from tropism.entrypoints.sdk import Accepted, AsyncClient, AsyncTaskHandle, Client, Prediction, TaskHandle
+
+__all__ = [
+    "Accepted",
+    "AsyncClient",
+    "AsyncTaskHandle",
+    "Client",
+    "Conflict",
+    "DiskFull",
+    "Fault",
+    "InputError",
+    "InvalidInput",
+    "InvalidOutcome",
+    "MalformedBody",
+    "MissingFeature",
+    "NotFound",
+    "NotReady",
+    "PolicyRefused",
+    "Prediction",
+    "RateLimited",
+    "SettingInvalid",
+    "TaskHandle",
+    "TooLarge",
+    "TropismError",
+    "UnknownFeature",
+    "UnknownModel",
+    "UnknownPrediction",
+    "UnknownTask",
+    "UnknownVersion",
+]

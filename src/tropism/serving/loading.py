@@ -1,0 +1,98 @@
+"""Loads the models that are live and puts them into a snapshot."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from tropism.serving.scores import checked
+from tropism.serving.snapshot import Deployment, ServedModel, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tropism.core.events import Value
+    from tropism.core.task import Task
+    from tropism.serving.snapshot import Servable
+
+_log = logging.getLogger(__name__)
+
+
+class LiveTask(NamedTuple):
+    """What the registry says is live for a task: versions of its model, and its labels' mean or frequencies."""
+
+    task: Task
+    champion: int | None = None
+    previous: int | None = None
+    prior: tuple[float, ...] | None = None
+
+
+class SnapshotLoader:
+    """Makes snapshots. For one thread at a time.
+
+    `generation` changes whenever `live` may have. `fetch` loads and verifies one version of a task's model; it
+    is asked once for each, and the model is kept for as long as it is live. Each model answers one made-up row
+    before it is let in, so one that cannot answer never replaces one that can.
+    """
+
+    def __init__(
+        self,
+        generation: Callable[[], int],
+        live: Callable[[], Iterable[LiveTask]],
+        fetch: Callable[[Task, int], Servable],
+    ) -> None:
+        self._generation = generation
+        self._live = live
+        self._fetch = fetch
+        self._kept: dict[tuple[str, int], ServedModel] = {}
+        self._serving: dict[str, ServedModel] = {}
+
+    def __call__(self) -> Snapshot:
+        """A snapshot of what is live now. Raises what `generation` and `live` raise.
+
+        A champion that cannot be loaded leaves in place what has been serving until now, or else the previous
+        version, and marks the deployment `champion-unavailable`.
+        """
+        generation = self._generation()  # before `live`: a change in between is then seen by the next look
+        deployments = {}
+        complete = True
+        for live in self._live():
+            champion, previous = self._load(live, live.champion), self._load(live, live.previous)
+            complete &= (champion is None) == (live.champion is None)
+            complete &= (previous is None) == (live.previous is None)
+            deployments[live.task.name] = self._deployment(live, champion, previous)
+        self._forget(deployments)
+        return Snapshot(generation, deployments, incomplete=not complete)
+
+    def _deployment(self, live: LiveTask, champion: ServedModel | None, previous: ServedModel | None) -> Deployment:
+        if champion is not None or live.champion is None:
+            return Deployment(live.task, champion, previous, live.prior)
+        stand_in = self._serving.get(live.task.name) or previous
+        return Deployment(live.task, stand_in, previous, live.prior, ("champion-unavailable",))
+
+    def _load(self, live: LiveTask, version: int | None) -> ServedModel | None:
+        if version is None:
+            return None
+        kept = self._kept.get((live.task.name, version))
+        if kept is not None:
+            return kept
+        try:
+            model = self._fetch(live.task, version)
+            checked(live.task, model.predict_rows([_made_up_row(live.task)]), 1)
+            served = ServedModel(version, model)
+        except Exception as error:  # noqa: BLE001  whatever a model raises, the others are served
+            name = live.task.name
+            _log.error("version %d of model '%s' cannot be served: %s", version, name, error, exc_info=True)
+            return None
+        self._kept[live.task.name, version] = served
+        return served
+
+    def _forget(self, deployments: dict[str, Deployment]) -> None:
+        used = [(name, one) for name, d in deployments.items() for one in (d.served, d.previous) if one is not None]
+        self._kept = {(name, one.version): one for name, one in used}
+        self._serving = {name: d.served for name, d in deployments.items() if d.served is not None}
+
+
+def _made_up_row(task: Task) -> dict[str, Value]:
+    values: dict[str, Value] = {"number": 0.0, "category": "", "boolean": False}
+    return {feature.name: values[feature.type] for feature in task.features}

@@ -1,0 +1,144 @@
+"""Answers predict requests: reads, predicts, journals, replies."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tropism.core.durations import parse_duration
+from tropism.core.errors import Fault, NotReady
+from tropism.core.events import Prediction
+from tropism.serving.journaling import record
+from tropism.serving.predictor import Predictor, unseen
+from tropism.serving.requests import Limits, read_predict
+from tropism.serving.scores import prediction, probabilities
+
+if TYPE_CHECKING:
+    from tropism.core.clock import Clock
+    from tropism.core.identity import Identifiers
+    from tropism.core.task import Task
+    from tropism.serving.journaling import Journal
+    from tropism.serving.meters import Meters
+    from tropism.serving.predictor import Answer
+    from tropism.serving.requests import Ask
+    from tropism.serving.rows import Note
+    from tropism.serving.settings import HttpSettings
+    from tropism.serving.snapshot import Deployment, Snapshot, SnapshotHolder
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction as it is sent. `probabilities` is absent for regression tasks."""
+
+    prediction_id: str
+    prediction: bool | str | float
+    probabilities: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    model: str
+    version: int
+    variant: str
+    degraded: tuple[str, ...] = ()
+    warnings: list[str] = []
+
+
+class Replies(msgspec.Struct, frozen=True):
+    """Predictions in the order of the instances."""
+
+    predictions: list[Reply]
+
+
+def live(holder: SnapshotHolder) -> Snapshot:
+    """The snapshot that is live.
+
+    Raises:
+        NotReady: none is loaded yet.
+    """
+    if holder.current is None:
+        reason = holder.problem or "the models are being loaded"
+        raise NotReady("starting up", Fault("snapshot", reason, "try again in a moment; /readyz says when"))
+    return holder.current
+
+
+class Predictions:
+    """Answers predict requests of any task. For one event loop.
+
+    A reply leaves only when its events are durable in the journal.
+    """
+
+    def __init__(
+        self,
+        holder: SnapshotHolder,
+        journal: Journal,
+        clock: Clock,
+        identifiers: Identifiers,
+        settings: HttpSettings,
+        meters: Meters,
+    ) -> None:
+        self._holder = holder
+        self._journal = journal
+        self._clock = clock
+        self._identifiers = identifiers
+        self._limits = Limits(settings.max_rows, parse_duration(settings.future_tolerance, "http.future_tolerance"))
+        self._meters = meters
+        self._predictor = Predictor()
+        self._encode = msgspec.json.Encoder().encode
+
+    async def predict(self, task: str, body: bytes) -> bytes:
+        """The reply to a request, as JSON.
+
+        Raises:
+            UnknownTask, MalformedBody, InvalidInput, TooLarge: the request cannot be used.
+            NotReady, DiskFull: nothing was recorded; the caller may try again.
+        """
+        started = perf_counter()
+        deployment = live(self._holder).deployment(task)
+        now = self._clock.now()
+        asks, many = read_predict(body, deployment, now, self._limits)
+        moments = [now if ask.at is None else ask.at for ask in asks]
+        answer = self._predictor.answer(deployment, [ask.row for ask in asks], moments)
+        rows = zip(asks, moments, answer.scores, strict=True)
+        events = [self._event(deployment, ask, at, answer, scores) for ask, at, scores in rows]
+        await record(self._journal, events, self._meters)
+        noted = [(*ask.notes, *unseen(answer.model, ask.row)) for ask in asks]
+        replies = [self._reply(deployment.task, event, notes) for event, notes in zip(events, noted, strict=True)]
+        self._count(task, answer, noted)
+        self._meters.latency.observe(perf_counter() - started, task)
+        return self._encode(Replies(replies) if many else replies[0])
+
+    def _event(
+        self, deployment: Deployment, ask: Ask, at: int, answer: Answer, scores: tuple[float, ...]
+    ) -> Prediction:
+        return Prediction(
+            id=ask.prediction_id or self._identifiers.new(at, deployment.tag),
+            task=deployment.task.name,
+            at=at,
+            features=ask.row,
+            scores=scores,
+            version=answer.version,
+            variant=answer.variant,
+            entity=ask.entity,
+            unit=ask.unit,
+            degraded=answer.degraded,
+        )
+
+    def _reply(self, task: Task, event: Prediction, notes: tuple[Note, ...]) -> Reply:
+        chances = probabilities(task, event.scores)
+        return Reply(
+            prediction_id=event.id,
+            prediction=prediction(task, event.scores),
+            probabilities=msgspec.UNSET if chances is None else chances,
+            model=task.name,
+            version=event.version,
+            variant=event.variant,
+            degraded=event.degraded,
+            warnings=[note.text for note in notes],
+        )
+
+    def _count(self, task: str, answer: Answer, noted: list[tuple[Note, ...]]) -> None:
+        meters = self._meters
+        meters.predictions.add(task, str(answer.version), answer.variant, by=len(noted))
+        for reason in answer.degraded:
+            meters.degraded.add(task, reason, by=len(noted))
+        for notes in noted:
+            for note in notes:
+                meters.notes.add(task, note.feature, note.kind)

@@ -1,0 +1,130 @@
+"""What is live: an immutable snapshot of deployments that is replaced as a whole.
+
+A request takes the snapshot once and uses it to its end, so a swap in the middle of it changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from tropism.core.errors import Fault, UnknownTask
+from tropism.core.identity import task_tag
+from tropism.serving.faults import close_to
+from tropism.serving.rows import RowReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tropism.core.events import Value
+    from tropism.core.task import Task
+    from tropism.learners.base import Floats, Times
+    from tropism.learners.encoding import Encoding
+
+
+class Servable(Protocol):
+    """What serving needs of a model, such as `learners.model.Model`. Safe to call from several threads."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """How features become numbers; says which categories the model knows."""
+        ...
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Value]], at: Times | None = None) -> Floats:
+        """Scores of shape (n, 1) for binary and regression tasks, (n, classes) for multiclass ones.
+
+        `at` (n,): the moments of prediction, µs since the epoch.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One version of a task's model, in memory. `categories`: those that it knows, by feature."""
+
+    version: int
+    model: Servable
+    categories: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        columns = self.model.encoding.facts.columns
+        known = {one.name: frozenset(one.categories) for one in columns if one.type == "category"}
+        object.__setattr__(self, "categories", known)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What answers for one task.
+
+    `served` answers; when it fails, `previous`; when that fails too, the baseline, which is `prior` (one
+    number, or one a class) if it is known. `degraded`: what is already known to be wrong.
+    """
+
+    task: Task
+    served: ServedModel | None = None
+    previous: ServedModel | None = None
+    prior: tuple[float, ...] | None = None
+    degraded: tuple[str, ...] = ()
+    rows: RowReader = field(init=False, repr=False, compare=False)
+    tag: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", RowReader(self.task))
+        object.__setattr__(self, "tag", task_tag(self.task.name))
+
+    @property
+    def baseline(self) -> tuple[float, ...]:
+        """Scores that need no model."""
+        if self.prior is not None:
+            return self.prior
+        if self.task.kind == "multiclass":
+            return (1 / len(self.task.classes),) * len(self.task.classes)
+        return (0.5,) if self.task.kind == "binary" else (0.0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All deployments by task name, as of one generation of the registry.
+
+    `incomplete`: some model could not be loaded, and loading it should be tried again.
+    """
+
+    generation: int
+    deployments: Mapping[str, Deployment]
+    incomplete: bool = False
+    tagged: Mapping[int, tuple[Deployment, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tagged: dict[int, tuple[Deployment, ...]] = {}
+        for deployment in self.deployments.values():
+            tagged[deployment.tag] = (*tagged.get(deployment.tag, ()), deployment)
+        object.__setattr__(self, "tagged", tagged)
+
+    def deployment(self, task: str) -> Deployment:
+        """The deployment of a task.
+
+        Raises:
+            UnknownTask: there is none; lists those that there are.
+        """
+        found = self.deployments.get(task)
+        if found is not None:
+            return found
+        known = ", ".join(sorted(self.deployments))
+        close = close_to(task, self.deployments)
+        fix = f"did you mean '{close}'? The tasks are: {known}" if close else f"use one of: {known}"
+        if not known:
+            fix = "declare it in project.py and run `tropism apply`"
+        raise UnknownTask(f"there is no task '{task[:100]}'", Fault("task", task[:100], fix))
+
+
+class SnapshotHolder:
+    """The one reference that a swap replaces. Written by the watcher's thread, read by any.
+
+    `current` is None until the first snapshot is loaded. `problem` says why the newest could not be, and is
+    empty when all is well; `failures` counts such loads.
+    """
+
+    def __init__(self, current: Snapshot | None = None) -> None:
+        self.current = current
+        self.problem = ""
+        self.failures = 0

@@ -1,0 +1,7 @@
+"""Artifacts, stored under the SHA-256 of their content."""
+
+from __future__ import annotations
+
+from tropism.storage.blobs.store import Blobs
+
+__all__ = ["Blobs"]

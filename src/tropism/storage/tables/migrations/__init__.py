@@ -1,0 +1,1 @@
+"""Alembic migrations of the tables, one file a revision, run by `revision.py`."""

@@ -1,0 +1,1 @@
+"""The revisions. What a released one does is never changed."""

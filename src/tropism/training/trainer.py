@@ -1,0 +1,193 @@
+"""The training job itself: fit every candidate, judge them on later data, refit the best on all of its span."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from tropism.core.errors import Fault, TrainingFailed
+from tropism.evaluation.metrics import losses, summarise
+from tropism.evaluation.references import reference_scores, served_baseline
+from tropism.learners.artifact import store
+from tropism.learners.base import Dataset
+from tropism.learners.calibration import fit_calibration
+from tropism.learners.fitting import fit_model
+from tropism.training.request import Candidate, Span, TrainingRequest, TrainingResult
+from tropism.training.split import MIN_ROWS, time_split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tropism.core.task import Task
+    from tropism.learners.model import Model
+    from tropism.storage.blobs import Blobs
+    from tropism.training.split import Split
+
+Progress = Callable[[float, str], None]
+_LIBRARIES = ("tropism", "lightgbm", "numpy", "scikit-learn", "pyarrow")
+
+
+class _Rows(NamedTuple):
+    features: pa.Table
+    labels: NDArray[np.float64]
+    at: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.intp]) -> Dataset:
+        return Dataset(self.features.take(pa.array(rows)), self.labels[rows], self.at[rows], None)
+
+
+class _Judged(NamedTuple):
+    candidate: Candidate
+    span: Span
+    scores: NDArray[np.float64]
+    losses: NDArray[np.float64]
+
+
+def train(request: TrainingRequest, blobs: Blobs, progress: Progress) -> TrainingResult:
+    """Run a job. `progress` is called with a share from 0 to 1 and a sentence.
+
+    Candidates (learner x span) are fitted on rows known before a validation slice at the end of the data and
+    compared on it; the one with the smallest mean loss is fitted again on its span including the slice.
+
+    Raises:
+        TrainingFailed: too few rows, or no candidate could be fitted; says why for each.
+    """
+    started = time.process_time()
+    task = request.task
+    rows = _read(task, request.table)
+    split = time_split(rows.at, rows.known_at, request.validation_rows)
+    judged = _judge_all(request, rows, split, progress)
+    best = min(judged, key=lambda one: one.candidate.loss)
+    progress(0.8, f"refitting {best.candidate.learner} on {best.span.name}")
+    everything = _within(best.span, np.arange(len(rows.at)), rows.at)
+    model, calibrated = _refit(request, rows.take(everything), rows.labels[split.validation], best)
+    baseline_losses = _baselines(task, rows, split)
+    gain = baseline_losses[served_baseline(task)] - best.losses
+    margin = 1.96 * float(gain.std(ddof=1)) / max(len(gain), 1) ** 0.5
+    data = {
+        **request.data,
+        "rows": len(everything),
+        "sha256": _digest(rows, everything),
+        "from": int(rows.at[everything[0]]),
+    }
+    environment = {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    metrics = {
+        name: _builtin(value)
+        for name, value in summarise(task.kind, rows.labels[split.validation], best.scores).items()
+    }
+    progress(0.95, "storing the artifact")
+    artifact = store(model, blobs, metrics=metrics)
+    return TrainingResult(
+        artifact=artifact,
+        learner=best.candidate.learner,
+        span=best.span.name,
+        rows=len(everything),
+        trained_until=int(rows.known_at.max()),
+        loss=best.candidate.loss,
+        baselines={name: float(values.mean()) for name, values in baseline_losses.items()},
+        gain=float(gain.mean()),
+        gain_low=float(gain.mean()) - margin,
+        gain_high=float(gain.mean()) + margin,
+        metrics=metrics,
+        candidates=tuple(one.candidate for one in judged),
+        data=data,
+        signature=signature(task),
+        environment=environment,
+        fits=len(judged) + 1,
+        cpu_seconds=time.process_time() - started,
+        calibrated=calibrated,
+    )
+
+
+def signature(task: Task) -> dict[str, Any]:
+    """What a model of this task takes and gives: feature names and types in order, and its classes."""
+    inputs = [{"name": feature.name, "type": feature.type} for feature in task.features]
+    return {"kind": task.kind, "inputs": inputs, "classes": list(task.classes)}
+
+
+def _read(task: Task, path: str) -> _Rows:
+    with pa.memory_map(path) as source:
+        table = pa.ipc.open_file(source).read_all()
+    if table.num_rows < 2 * MIN_ROWS:
+        fix = f"wait for at least {2 * MIN_ROWS} labelled predictions, or import history: `tropism train --data`"
+        raise TrainingFailed(f"there are {table.num_rows} labelled rows", Fault("rows", str(table.num_rows), fix))
+    features = pa.table({name: table[f"f_{name}"] for name in task.feature_names})
+    return _Rows(features, table["label"].to_numpy(), table["at"].to_numpy(), table["label_at"].to_numpy())
+
+
+def _within(span: Span, rows: NDArray[np.intp], at: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Those of `rows` (ascending row numbers) that a span covers when the last of them is the newest."""
+    if span.rows is not None:
+        return rows[-span.rows :]
+    return rows if span.since is None else rows[at[rows] >= span.since]
+
+
+def _judge_all(request: TrainingRequest, rows: _Rows, split: Split, progress: Progress) -> list[_Judged]:
+    plans = [(learner, span) for learner in request.task.learners for span in request.spans]
+    judged, failures = [], []
+    for number, (learner, span) in enumerate(plans):
+        progress(0.8 * number / len(plans), f"fitting {learner} on {span.name}")
+        try:
+            one = _judge(request, rows, split, learner, span)
+        except TrainingFailed as error:
+            failures.append(Fault(f"{learner} on {span.name}", "", error.message))
+            continue
+        judged.append(one)
+    if not judged:
+        raise TrainingFailed("no candidate could be fitted", *failures)
+    return judged
+
+
+def _judge(request: TrainingRequest, rows: _Rows, split: Split, learner: str, span: Span) -> _Judged:
+    task = request.task
+    fit = _within(span, split.fit, rows.at)
+    if len(fit) < MIN_ROWS:
+        raise TrainingFailed(f"only {len(fit)} rows are known before the validation slice")
+    model = fit_model(task, learner, rows.take(fit), seed=request.seed)
+    scores = model.predict(rows.features.take(pa.array(split.validation)))
+    loss = losses(task.metric_name, rows.labels[split.validation], scores)
+    return _Judged(
+        Candidate(learner=learner, span=span.name, rows=len(fit), loss=float(loss.mean())), span, scores, loss
+    )
+
+
+def _refit(request: TrainingRequest, data: Dataset, labels: NDArray[np.float64], best: _Judged) -> tuple[Model, bool]:
+    """The best candidate on its whole span, calibrated with the scores it gave to rows it had not seen."""
+    task = request.task
+    model = fit_model(task, best.candidate.learner, data, seed=request.seed)
+    if task.kind == "regression":
+        return model, False
+    half = len(labels) // 2
+    trial = fit_calibration(task.kind, labels[:half], best.scores[:half])
+    before = losses("log_loss", labels[half:], best.scores[half:]).mean()
+    after = losses("log_loss", labels[half:], trial.apply(best.scores[half:])).mean()
+    if after >= before:
+        return model, False
+    return model.with_calibration(fit_calibration(task.kind, labels, best.scores)), True
+
+
+def _baselines(task: Task, rows: _Rows, split: Split) -> dict[str, NDArray[np.float64]]:
+    labels = rows.labels[split.validation]
+    scores = reference_scores(task, rows.labels, rows.at, rows.known_at)
+    return {name: losses(task.metric_name, labels, values[split.validation]) for name, values in scores.items()}
+
+
+def _digest(rows: _Rows, chosen: NDArray[np.intp]) -> str:
+    digest = hashlib.sha256()
+    table = rows.features.take(pa.array(chosen)).append_column("label", pa.array(rows.labels[chosen]))
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()
+
+
+def _builtin(value: Any) -> Any:
+    return msgspec.to_builtins(value)

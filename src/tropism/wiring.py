@@ -1,0 +1,212 @@
+"""The only place that builds objects: from settings to the parts of a running platform.
+
+Everything is made when it is first asked for, so a process loads only what it uses.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tropism.core.clock import Clock, FileClock, SystemClock
+from tropism.core.errors import Fault, NotWritable, UnknownTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tropism.config import Settings
+    from tropism.core.task import Task
+    from tropism.feedback.cohorts import Cohorts
+    from tropism.feedback.ingestion import Ingestion
+    from tropism.loop.services import Services
+    from tropism.loop.worker import Worker
+    from tropism.registry import AppliedTask, Registry
+    from tropism.serving import LiveTask, SnapshotLoader
+    from tropism.storage.blobs import Blobs
+    from tropism.storage.journal import JournalWriter
+    from tropism.storage.lake import Lake
+    from tropism.storage.tables import Database
+
+
+class Platform:
+    """The parts of one project, over its state folder.
+
+    Raises:
+        NotWritable: the state folder cannot be made.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.real = SystemClock()
+        try:
+            settings.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fault = Fault(
+                str(settings.folder), error.strerror or "", "make the folder writable, or use another project"
+            )
+            raise NotWritable("the state folder cannot be made", fault) from error
+
+    @property
+    def journal_folder(self) -> Path:
+        return self.settings.folder / "journal"
+
+    @cached_property
+    def clock(self) -> Clock:
+        return FileClock(self.settings.folder / "clock") if self.settings.time.clock == "file" else self.real
+
+    @cached_property
+    def database(self) -> Database:
+        from tropism.storage.tables import Database
+
+        database = Database(self.settings.tables_url)
+        database.migrate()
+        return database
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        from tropism.storage.blobs import Blobs
+
+        return Blobs(self.settings.blobs_url)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from tropism.registry import Registry
+
+        return Registry(self.database, self.blobs)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from tropism.storage.lake import Lake
+
+        return Lake(self.settings.folder / "lake", self.settings.lake)
+
+    @cached_property
+    def cohorts(self) -> Cohorts:
+        from tropism.feedback.cohorts import Cohorts
+
+        return Cohorts(self.lake)
+
+    def journal(self) -> JournalWriter:
+        """A journal slot of this process's own. Close it."""
+        from tropism.storage.journal import JournalWriter
+
+        return JournalWriter(self.journal_folder, self.settings.journal)
+
+    @cached_property
+    def ingestion(self) -> Ingestion:
+        from tropism.feedback.ingestion import Ingestion
+        from tropism.storage.journal import JournalReader
+
+        reader = JournalReader(self.journal_folder)
+        return Ingestion(reader, self.lake, self._task_or_none, self.registry.progress, self.real)
+
+    def _task_or_none(self, name: str) -> Task | None:
+        try:
+            return self.registry.tasks.get(name)
+        except UnknownTask:
+            return None
+
+    @cached_property
+    def _ingesting(self) -> threading.Lock:
+        return threading.Lock()
+
+    def ingest(self) -> None:
+        """Move everything acknowledged so far from the journal into the lake. Safe from any thread."""
+        with self._ingesting:
+            while not self.ingestion.run().caught_up:
+                pass
+
+    def services(self) -> Services:
+        from tropism.loop.services import Services
+
+        return Services(
+            registry=self.registry,
+            cohorts=self.cohorts,
+            blobs=self.blobs,
+            blobs_url=self.settings.blobs_url,
+            clock=self.clock,
+            real=self.real,
+            ingest=self.ingest,
+            work=self.settings.folder / "work",
+            training=self.settings.training,
+            holder=self.settings.loop.name,
+        )
+
+    def live(self) -> Iterator[LiveTask]:
+        """What the registry says is live, for the data plane."""
+        from tropism.serving import LiveTask
+
+        priors = self.registry.tasks.priors()
+        pointing = {live.model: live for live in self.registry.aliases.snapshot()}
+        for task in self.registry.tasks.all():
+            found = pointing.get(task.name)
+            champion, previous = (None, None) if found is None else (found.champion, found.previous)
+            yield LiveTask(task, champion, previous, priors.get(task.name))
+
+    def snapshot_loader(self) -> SnapshotLoader:
+        from tropism.learners.artifact import load
+        from tropism.learners.model import Model
+        from tropism.serving import SnapshotLoader
+
+        def fetch(task: Task, version: int) -> Model:
+            return load(self.registry.versions.get(task.name, version).artifact, self.blobs)
+
+        return SnapshotLoader(self.registry.aliases.generation, self.live, fetch)
+
+    def worker(self, automatic: bool | None = None) -> Worker:
+        """A worker; `automatic` overrules the setting."""
+        from tropism.loop.cycle import cycle
+        from tropism.loop.durable.dbos import DbosWorkflows
+        from tropism.loop.worker import Worker
+
+        services = self.services()
+        workflows = DbosWorkflows({"cycle": cycle(services)}, self._workflows_url(), self.settings.loop.name)
+        settings = self.settings.loop
+        if automatic is not None:
+            settings = msgspec.structs.replace(settings, automatic=automatic)
+        return Worker(services, workflows, settings, maintain=self.maintain)
+
+    def _workflows_url(self) -> str:
+        if self.settings.tables_url.startswith("sqlite"):
+            return f"sqlite:///{self.settings.folder / 'workflows.sqlite'}"
+        return self.settings.tables_url
+
+    def maintain(self) -> None:
+        """One round of compaction and retention."""
+        for name in self.lake.names():
+            self.lake.maintain(name)
+
+
+def open_platform(settings: Settings) -> Platform:
+    """The parts of a project."""
+    return Platform(settings)
+
+
+def apply_project(settings: Settings) -> tuple[AppliedTask, ...]:
+    """Store what the project's `project.py` declares.
+
+    Raises:
+        ProjectInvalid: it is not valid.
+        Conflict: it would break history.
+    """
+    from pathlib import Path
+
+    from tropism.project import load_project
+
+    tasks = load_project(Path(settings.project) / "project.py")
+    platform = open_platform(settings)
+    return tuple(platform.registry.tasks.apply(task, platform.clock.now()) for task in tasks)
+
+
+def run_worker(settings: Settings) -> None:
+    """The worker process, until it is told to stop."""
+    import signal
+
+    stop = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stop.set())
+    open_platform(settings).worker().run(stop)
