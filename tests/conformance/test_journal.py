@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tropism.core.errors import NotReady
-from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter, Record
+from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
 
 
 @pytest.fixture(params=["os-small", "os-large", "group-small", "group-large"])
@@ -63,50 +64,67 @@ def test_a_closed_writer_takes_nothing_and_the_next_goes_on(tmp_path: Path, sett
     assert [record.payload for record in JournalReader(tmp_path).read({})] == [b"a", b"b", b"c"]
 
 
+class Model:
+    """Does what writers and a consumer do, and remembers what must come out."""
+
+    def __init__(self, root: Path, settings: JournalSettings, chance: random.Random) -> None:
+        self.root, self.settings, self.chance = root, settings, chance
+        self.writers: dict[str, JournalWriter] = {}
+        self.written: dict[str, list[bytes]] = {}
+        self.taken: dict[str, list[bytes]] = {}
+        self.position: dict[str, int] = {}
+        self.reader = JournalReader(root)
+
+    def open(self) -> None:
+        if len(self.writers) < 3:
+            writer = JournalWriter(self.root, self.settings)
+            assert writer.name not in self.writers
+            self.writers[writer.name] = writer
+
+    def append(self) -> None:
+        for name in self.chance.sample(sorted(self.writers), min(1, len(self.writers))):
+            sizes = self.chance.choices([0, 5, 300, 1_500], k=self.chance.randrange(1, 6))
+            payloads = [self.chance.randbytes(size) for size in sizes]
+            self.written.setdefault(name, []).extend(payloads)
+            assert self.writers[name].append(payloads) == len(self.written[name])
+
+    def read(self, limit: int | None = None) -> int:
+        records = self.reader.read(self.position, limit or self.chance.choice([1, 3, 10_000]))
+        for record in records:
+            self.taken.setdefault(record.writer, []).append(record.payload)
+            assert record.seq == self.position.get(record.writer, 0) + 1
+            self.position[record.writer] = record.seq
+        return len(records)
+
+    def restart_reader(self) -> None:
+        self.reader = JournalReader(self.root)
+
+    def close(self) -> None:
+        for name in self.chance.sample(sorted(self.writers), min(1, len(self.writers))):
+            self.writers.pop(name).close()
+
+    def discard(self) -> None:
+        self.reader.discard(self.position)
+
+    def heads(self) -> None:
+        heads = {name: head for name, head in self.reader.heads().items() if head}
+        assert heads == {name: len(payloads) for name, payloads in self.written.items()}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_writers_and_readers_do_everything_is_read_exactly_once(
     tmp_path: Path, settings: JournalSettings, seed: int
 ) -> None:
     chance = random.Random(seed)
-    writers: dict[str, JournalWriter] = {}
-    written: dict[str, list[bytes]] = {}
-    read: dict[str, list[bytes]] = {}
-    position: dict[str, int] = {}
-    reader = JournalReader(tmp_path)
-
-    def take(records: list[Record]) -> None:
-        for record in records:
-            read.setdefault(record.writer, []).append(record.payload)
-            assert record.seq == position.get(record.writer, 0) + 1
-            position[record.writer] = record.seq
-
+    model = Model(tmp_path, settings, chance)
+    actions: list[Callable[[], object]] = [model.open, model.read, model.restart_reader, model.close]
+    actions += [model.discard, model.heads, model.append, model.append, model.append]
     for _ in range(400):
-        action = chance.choice(["open", "append", "append", "append", "read", "reader", "close", "discard", "heads"])
-        if action == "open" and len(writers) < 3:
-            writer = JournalWriter(tmp_path, settings)
-            assert writer.name not in writers
-            writers[writer.name] = writer
-        elif action == "append" and writers:
-            name = chance.choice(sorted(writers))
-            payloads = [chance.randbytes(chance.choice([0, 5, 300, 1_500])) for _ in range(chance.randrange(1, 6))]
-            written.setdefault(name, []).extend(payloads)
-            assert writers[name].append(payloads) == len(written[name])
-        elif action == "read":
-            take(reader.read(position, chance.choice([1, 3, 10_000])))
-        elif action == "reader":
-            reader = JournalReader(tmp_path)
-        elif action == "close" and writers:
-            writers.pop(chance.choice(sorted(writers))).close()
-        elif action == "discard":
-            reader.discard(position)
-        elif action == "heads":
-            assert {name: head for name, head in reader.heads().items() if head} == {
-                name: len(payloads) for name, payloads in written.items()
-            }
-    for writer in writers.values():
-        writer.close()
-    while records := reader.read(position):
-        take(records)
+        chance.choice(actions)()
+    while model.writers:
+        model.close()
+    while model.read(10_000):
+        pass
 
-    assert read == written
-    assert reader.verify() == reader.damaged == []
+    assert model.taken == model.written
+    assert model.reader.verify() == model.reader.damaged == []

@@ -10,14 +10,22 @@ import click
 import msgspec
 import pytest
 
+from tropism.config import Settings
+from tropism.core import errors as tree
 from tropism.core import plugins
 from tropism.core.errors import TropismError
 from tropism.core.task import Feature, Gate, Policy, Task, Triggers
+from tropism.entrypoints.api.control_plane import control_plane
+from tropism.entrypoints.api.problems import status_of
+from tropism.entrypoints.cli.main import cli
+from tropism.project import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 _ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \|", re.MULTILINE)
 
 
@@ -50,21 +58,18 @@ def errors(base: type[TropismError] = TropismError) -> Iterator[type[TropismErro
 
 
 def test_every_error_code_is_explained() -> None:
-    problems = pytest.importorskip("tropism.entrypoints.api.problems")
     explained = sections("errors.md")
     codes = {kind.code: kind for kind in errors()}
     assert set(explained) == set(codes)
     for code, text in explained.items():
-        status = problems.status_of(codes[code]("x"))
+        status = status_of(codes[code]("x"))
         assert text.strip().startswith(f"HTTP {status}"), f"{code} is sent with status {status}"
         assert "**What happened:**" in text and "**What to do:**" in text, code
 
 
 def test_codes_are_drawn_in_the_tree() -> None:
-    from tropism.core import errors as module
-
-    assert module.__doc__ is not None
-    drawn = dict(re.findall(r"[─]+ (\w+) +([a-z]+(?:-[a-z]+)+|conflict)\b", module.__doc__))
+    assert tree.__doc__ is not None
+    drawn = dict(re.findall(r"[─]+ (\w+) +([a-z]+(?:-[a-z]+)+|conflict)\b", tree.__doc__))
     leaves = {kind.__name__: kind.code for kind in errors() if not kind.__subclasses__()}
     assert drawn.items() >= leaves.items()
 
@@ -74,9 +79,8 @@ def _toml(value: Any) -> str:
 
 
 def test_every_setting_is_explained_with_its_default() -> None:
-    config = pytest.importorskip("tropism.config")
     expected: dict[str, dict[str, str]] = {"project": {}}
-    for field in msgspec.structs.fields(config.Settings):
+    for field in msgspec.structs.fields(Settings):
         if isinstance(field.default, msgspec.Struct):
             inner = msgspec.structs.fields(type(field.default))
             expected[field.name] = {one.name: _toml(getattr(field.default, one.name)) for one in inner}
@@ -93,8 +97,7 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 
 
 def test_every_command_and_option_is_explained() -> None:
-    main = pytest.importorskip("tropism.entrypoints.cli.main")
-    commands = dict(_commands(main.cli, "tropism"))
+    commands = dict(_commands(cli, "tropism"))
     top = commands.pop("tropism")
     explained = sections("cli.md")
     assert set(explained) == set(commands)
@@ -106,8 +109,7 @@ def test_every_command_and_option_is_explained() -> None:
 
 
 def test_every_route_is_explained() -> None:
-    plane = pytest.importorskip("tropism.entrypoints.api.control_plane")
-    document = plane.control_plane(cast("Any", None)).openapi()
+    document = control_plane(cast("Any", None)).openapi()
     routes = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
     assert set(sections("http.md", level=3)) == routes
 
@@ -134,12 +136,37 @@ def test_every_learner_is_explained() -> None:
 
 
 def test_the_example_of_a_project_loads(tmp_path: Path) -> None:
-    project = pytest.importorskip("tropism.project")
     example = re.search(r"```python\n(.*?)```", (DOCS / "tasks.md").read_text(), re.DOTALL)
     assert example is not None
     path = tmp_path / "project.py"
     path.write_text(example[1])
-    tasks = {task.name: task for task in project.load_project(path)}
+    tasks = {task.name: task for task in load_project(path)}
     assert list(tasks) == ["payments", "tickets", "demand"]
     assert tasks["payments"].assumed_label == 0.0
     assert tasks["tickets"].metric_name == "brier"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_resolve(page: Path) -> None:
+    broken = []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        path = (page.parent / target).resolve() if target else page
+        if not path.exists():
+            broken.append(target)
+        elif anchor and anchor not in _anchors(path):
+            broken.append(f"{target}#{anchor}")
+    assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_pages_that_the_code_names_exist() -> None:
+    named = {
+        (path.name, page)
+        for path in (ROOT / "src").rglob("*.py")
+        for page in re.findall(r"(?<![\w/.])docs/[\w/-]+", path.read_text())
+    }
+    assert {(name, page) for name, page in named if not list(ROOT.glob(f"{page}*"))} == set()

@@ -1,6 +1,7 @@
 """Entry of one process of a project: `python -m tropism.entrypoints.process NAME SETTINGS LIFELINE`.
 
-The settings come as JSON, as the supervisor composed them. The lifeline is a pipe that closes when the supervisor ends; a process whose supervisor is gone stops too.
+The settings come as JSON, as the supervisor composed them. The lifeline
+is a pipe that closes when the supervisor ends; a process whose supervisor is gone stops too.
 """
 
 from __future__ import annotations

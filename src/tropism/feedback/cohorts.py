@@ -152,7 +152,7 @@ class Cohorts:
         """Whether there are predictions whose window is open: they will mature without anything new arriving."""
         name = predictions_name(task.name)
         schema = pa.schema([field for field in PREDICTIONS if field.name == "at"])
-        return self._lake.read(name, schema=schema, since=now - task.window + 1, until=None).num_rows > 0
+        return bool(self._lake.read(name, schema=schema, since=now - task.window + 1).num_rows)
 
     def counts(self, task: Task, now: int) -> OutcomeCounts:
         """What became of the predictions made, and of the outcomes received, by `now` (µs)."""

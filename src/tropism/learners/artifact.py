@@ -103,7 +103,7 @@ def read_manifest(digest: str, blobs: BlobStore) -> Manifest:
         raise _refused("manifest", f"{len(data)} bytes", f"a manifest has at most {MOST_MANIFEST}")
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused("manifest", str(error), "train the model again with this version of Tropism") from error
     _check(manifest)
     return manifest

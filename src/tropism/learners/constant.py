@@ -146,7 +146,7 @@ class Constant(Estimator):
             )
         try:
             state = msgspec.json.decode(files[FILE], type=State)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _refused(str(error)) from error
         if not state.sound(shape):
             raise _refused(f"its numbers do not fit a {shape.kind} task with {shape.outputs} outputs")

@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 MOST_BYTES = 128 * 2**20
 MOST_TREES = 20_000
 MOST_LEAVES = 65_536
+LARGEST_LEAF = 1e100
+"""Sums over all trees stay finite below it."""
 _HEADER = (
     "version",
     "num_class",
@@ -38,8 +40,8 @@ _HEADER = (
 )
 _NODE_INTS = ("split_feature", "decision_type", "left_child", "right_child", "internal_count")
 _NODE_REALS = ("split_gain", "threshold", "internal_value", "internal_weight")
-_LEAF_REALS = ("leaf_value", "leaf_weight", "leaf_count")
-_TREE = {"num_leaves", "num_cat", "is_linear", "shrinkage", *_NODE_INTS, *_NODE_REALS, *_LEAF_REALS}
+_LEAF_FACTS = ("leaf_weight", "leaf_count")
+_TREE = {"num_leaves", "num_cat", "is_linear", "shrinkage", "leaf_value", *_NODE_INTS, *_NODE_REALS, *_LEAF_FACTS}
 _CATEGORICAL = {"cat_boundaries", "cat_threshold"}
 _INFOS = re.compile(r"none|\[[0-9+\-.e]+:[0-9+\-.e]+\]|-?\d+(:-?\d+)*")
 _BLOCK = re.compile(r"^(?=Tree=)", re.MULTILINE)
@@ -179,11 +181,11 @@ def _audit_tree(index: int, block: str, width: int, gains: Floats) -> None:
     nodes = leaves - 1
     ints = {field: _ints(where, tree, field, nodes) for field in _NODE_INTS}
     reals = {field: _reals(where, tree, field, nodes) for field in _NODE_REALS}
-    for field in _LEAF_REALS:
-        # A tree that never split has no weight in it.
+    for field in _LEAF_FACTS:  # a tree that never split has no weight in it
         _reals(where, tree, field, leaves if leaves > 1 or tree[field] else 0)
-    if not tree["leaf_value"]:
-        raise _refused(f"{where}.leaf_value", "nothing", "each leaf has a value")
+    values = _reals(where, tree, "leaf_value", leaves)
+    if np.max(np.abs(values)) > LARGEST_LEAF:
+        raise _refused(f"{where}.leaf_value", f"{np.max(np.abs(values)):g}", f"it must be at most {LARGEST_LEAF:g}")
     _check_range(where, "split_feature", ints["split_feature"], 0, width - 1)
     _check_children(where, ints["left_child"], ints["right_child"], leaves)
     _check_decisions(where, tree, ints["decision_type"], reals["threshold"])

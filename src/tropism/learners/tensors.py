@@ -45,7 +45,7 @@ def read_tensors(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str
         raise _refused("header", f"{length} bytes", "the file is cut off, or its header too long")
     try:
         header = msgspec.json.decode(data[_PREFIX : _PREFIX + length], type=dict[str, _Tensor])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused("header", str(error), "the header must describe tensors only") from error
     if header.keys() != shapes.keys():
         raise _refused("header", ", ".join(sorted(header))[:200], f"it must hold: {', '.join(sorted(shapes))}")

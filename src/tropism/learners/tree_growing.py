@@ -32,10 +32,7 @@ def grow(num_trees: int, parameters: Mapping[str, Parameter], data: Encoded, tas
         DataInvalid: targets beyond `LARGEST_TARGET`.
         TrainingFailed: LightGBM gave up.
     """
-    largest = float(np.max(np.abs(data.labels)))
-    if largest > LARGEST_TARGET:
-        fix = "rescale the target, for example to millions"
-        raise DataInvalid("the target is too large for single precision", Fault(task.target, f"{largest:g}", fix))
+    _check_target(data, task)
     settings = {
         # LightGBM warns when the number of rounds comes both ways.
         **{name: value for name, value in parameters.items() if name != "num_trees"},
@@ -66,6 +63,13 @@ def grow(num_trees: int, parameters: Mapping[str, Parameter], data: Encoded, tas
         raise TrainingFailed(
             f"LightGBM could not fit '{task.name}': {error}", Fault(task.target, "", "look at the data and parameters")
         ) from error
+
+
+def _check_target(data: Encoded, task: Task) -> None:
+    largest = float(np.max(np.abs(data.labels)))
+    if largest > LARGEST_TARGET:
+        fix = "rescale the target, for example to millions"
+        raise DataInvalid("the target is too large for single precision", Fault(task.target, f"{largest:g}", fix))
 
 
 def _objective(task: Task) -> dict[str, Parameter]:

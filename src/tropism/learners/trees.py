@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from tropism.core.errors import ArtifactRefused, Fault
 from tropism.learners.base import Estimator
 from tropism.learners.lightgbm_text import audit
-from tropism.learners.single_row import NativeBooster
+from tropism.learners.native_booster import NativeBooster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

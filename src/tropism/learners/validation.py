@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tropism.core.task import Kind, Task
-    from tropism.learners.base import Encoded
+    from tropism.learners.data import Encoded
 
 LARGEST_LABEL = 1e100
 """Sums of squares of larger ones leave the range of floats."""

@@ -56,6 +56,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     now: int
     lake: LakeVersions
     champion: int | None
+    previous: int | None
     promoted_at: int | None
     trained_at: int | None
     new_labels: int
@@ -84,6 +85,7 @@ def observe(services: Services, task: Task) -> Observation:
         now=now,
         lake=cohort.lake,
         champion=champion,
+        previous=None if live is None else live.previous,
         promoted_at=promoted_at,
         trained_at=trained_at,
         new_labels=_new_labels(task, cohort.table, trained_at),

@@ -42,9 +42,10 @@ def release(
     for verdict in sorted(verdicts, key=_urgency):
         turn.carry_out(verdict)
     turn.aim()
+    turn.put_on_probation()
     turn.keep_prior()
     if trained is not None and trained.version is not None and seen.champion is not None:
-        turn.open("challenge", trained.version)
+        turn.challenge(trained.version)
     return turn.decisions
 
 
@@ -64,6 +65,7 @@ class _Turn:
         self._key = key
         self._closed: set[str] = set()
         self.champion = seen.champion
+        self._previous = seen.previous
         self.decisions: list[str] = []
 
     def record_training(self, plan: Plan, trained: Trained) -> None:
@@ -102,19 +104,34 @@ class _Turn:
                 continue
             self._close(test.id, "expired")
             if test.kind == "challenge" and test.challenger != self.champion:
-                self.open("challenge", test.challenger)
+                self.challenge(test.challenger)
+
+    def put_on_probation(self) -> None:
+        """The former champion goes on being compared, whoever replaced it; once for each promotion."""
+        if self._previous is None or self.champion is None:
+            return
+        if self._registry.versions.get(self._task.name, self._previous).state == "rolled-back":
+            return
+        seen = self._seen
+        promoted_at = seen.promoted_at if self.champion == seen.champion else seen.now
+        what = f"probation:{self.champion}:{self._previous}"
+        self._open("probation", self._previous, derived_id(promoted_at or 0, what, task_tag(self._task.name)))
 
     def keep_prior(self) -> None:
         """What answers until there is a champion."""
         if self.champion is None and self._seen.prior:
             self._registry.tasks.set_prior(self._task.name, self._seen.prior, self._seen.now)
 
-    def open(self, kind: Literal["challenge", "probation"], challenger: int) -> None:
+    def challenge(self, challenger: int) -> None:
         """Open a test of a version against the champion."""
+        made = derived_id(self._seen.now, f"{self._key}:challenge:{challenger}", task_tag(self._task.name))
+        self._open("challenge", challenger, made)
+
+    def _open(self, kind: Literal["challenge", "probation"], challenger: int, made: str) -> None:
         if self.champion is None:
             return
         new = NewChallenge(
-            id=derived_id(self._seen.now, f"{self._key}:{kind}:{challenger}", task_tag(self._task.name)),
+            id=made,
             model=self._task.name,
             challenger=challenger,
             incumbent=self.champion,
@@ -145,10 +162,8 @@ class _Turn:
             )
         except Conflict:
             return
-        former, self.champion = self.champion, verdict.version
+        self._previous, self.champion = self.champion, verdict.version
         self._close(verdict.test, "won")
-        if former is not None:
-            self.open("probation", former)
 
     def _roll_back(self, verdict: Verdict, decision: NewDecision) -> None:
         try:
@@ -162,7 +177,7 @@ class _Turn:
             )
         except Conflict:
             return
-        self.champion = moved.version
+        self._previous, self.champion = None, moved.version
         self._close(verdict.test, "won")
 
     def _close(self, test: str | None, status: Literal["won", "lost", "expired"]) -> None:

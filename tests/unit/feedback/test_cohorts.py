@@ -80,7 +80,7 @@ def test_unanswered_predictions_are_left_out_or_take_the_assumed_label(world: Wo
 
 
 def test_the_last_outcome_in_time_is_the_label(world: World) -> None:
-    world.predict("p1")
+    world.predict("p1", writer="w1")
     world.answer("p1", 0.0, received=50)
     world.answer("p1", 1.0, received=40, writer="w1")
     assert labels(matured(world, 2 * DAY)) == {"p1": 0.0}

@@ -81,6 +81,18 @@ def test_early(world: World) -> None:
     assert only(counts(world)) == expected
 
 
+def test_at_the_moment_of_the_prediction_is_not_early(world: World) -> None:
+    world.predict("p1", at=10)
+    world.answer("p1", 1.0, received=10)
+    assert counts(world).early == 0
+
+
+def test_an_unknown_outcome_sent_again_is_a_duplicate(world: World) -> None:
+    for _ in range(2):
+        world.answer("p1", 1.0, name="o1")
+    assert only(counts(world)) == {"outcomes": 2, "unknown": 1, "duplicate": 1}
+
+
 def test_unknown_until_the_prediction_arrives(world: World) -> None:
     world.answer("p1", 1.0, received=11)
     world.answer(None, 1.0, received=11, entity="shop")

@@ -136,7 +136,7 @@ def test_a_malformed_manifest_is_refused(change: Callable[[dict[str, Any]], Any]
     refuse(blobs, store(model, blobs), change)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xfe", b'{"schema":1}'])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff\xfe", b'{"schema":1}', b'{"metrics":{"a":' + b"[" * 100_000])
 def test_a_manifest_that_is_none_is_refused(data: bytes, blobs: Any) -> None:
     with pytest.raises(ArtifactRefused):
         load(blobs.put(data), blobs)

@@ -105,6 +105,7 @@ def test_text_cut_off_anywhere_is_refused(model: str) -> None:
         ("threshold", put(0, "")),
         ("leaf_value", put(0, "nan")),
         ("leaf_value", put(0, "-inf")),
+        ("leaf_value", put(0, "1e300")),
         ("leaf_value", lambda tokens: tokens[:-1]),
         ("leaf_value", lambda tokens: [*tokens, "1"]),
         ("leaf_weight", put(0, "x")),

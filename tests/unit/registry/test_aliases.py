@@ -39,7 +39,7 @@ def test_the_snapshot_holds_every_champion_and_the_one_before(registry: Registry
     _promote(registry, "price", 1, None)
     _promote(registry, "fraud", 1, None)
     _promote(registry, "price", 2, 1)
-    assert registry.aliases.snapshot() == (Live("fraud", 1, None, 2), Live("price", 2, 1, 3))
+    assert registry.aliases.snapshot() == (Live("fraud", 1, None, 2, 1), Live("price", 2, 1, 3, 2))
     assert registry.aliases.all("price") == {"champion": 2, "previous": 1}
     assert registry.aliases.generation() == 3
 

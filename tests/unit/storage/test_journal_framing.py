@@ -62,3 +62,32 @@ def test_a_record_inside_a_payload_is_not_taken_for_one() -> None:
 def test_no_text_holds_the_magic() -> None:
     with pytest.raises(UnicodeDecodeError):
         MAGIC.decode()
+
+
+def test_an_append_whose_last_record_is_damaged_ends_where_the_next_begins() -> None:
+    first, last = pack([b"one", b"two"], 0, START)
+    second, last = pack([b"three", b"four"], 2, last)
+    damaged = first[:-1] + b"!"
+
+    groups = [
+        [frame.seq for frame in group if not frame.problem] for group, _ in appends(damaged + second, True, False)
+    ]
+    assert groups == [[1], [3, 4]]
+    unfinished_second = damaged + second[:-1]
+    assert [[frame.seq for frame in group][:1] for group, _ in appends(unfinished_second, True, False)] == [[1]]
+
+
+def test_damaged_neighbours_are_told_apart() -> None:
+    data, _ = pack([b"1" * 50, b"2" * 50, b"3" * 50, b"4" * 50], 0, START)
+    size = HEADER.size + 50
+    changed = bytearray(data)
+    for record in (1, 2):
+        changed[record * size + 60] ^= 1
+
+    frames = list(scan(bytes(changed), 0, complete=True))
+    assert [(frame.offset, bool(frame.problem)) for frame in frames] == [
+        (0, False),
+        (size, True),
+        (2 * size, True),
+        (3 * size, False),
+    ]

@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever happened
         if debug:
             traceback.print_exc()
         name = type(error).__name__

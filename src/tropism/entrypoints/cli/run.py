@@ -64,7 +64,8 @@ def _start_in_background(project: Path, settings: Settings, port: int | None) ->
     _wait_ready(address, process, log)
     found = running(settings.folder)
     click.echo(
-        f"Tropism is up on {address} (process {found.pid if found else process.pid}). Stop it: tropism -C {project} down"
+        f"Tropism is up on {address} (process {found.pid if found else process.pid}). "
+        f"Stop it: tropism -C {project} down"
     )
 
 

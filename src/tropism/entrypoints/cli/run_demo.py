@@ -16,7 +16,7 @@ from tropism.entrypoints.replay.run import Plan
 from tropism.entrypoints.replay.stream import read_stream
 
 if TYPE_CHECKING:
-    from tropism.entrypoints.replay.report import Decision
+    from tropism.entrypoints.replay.record import Decision
     from tropism.entrypoints.replay.run import Replay
 
 _INTRODUCTION = """\

@@ -17,7 +17,7 @@ from tropism.core.clock import FileClock
 from tropism.core.errors import Conflict, Fault, NotReady, TropismError
 from tropism.core.identity import derived_id, task_tag
 from tropism.entrypoints.replay.policies import PolicyResult
-from tropism.entrypoints.replay.report import Decision
+from tropism.entrypoints.replay.record import Decision
 from tropism.entrypoints.replay.timeline import steps
 from tropism.entrypoints.sdk import Client
 from tropism.entrypoints.supervisor import Supervisor

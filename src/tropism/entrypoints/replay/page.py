@@ -13,7 +13,7 @@ from tropism.entrypoints.replay.summary import verdict
 from tropism.entrypoints.replay.wording import METRIC_NAMES
 
 if TYPE_CHECKING:
-    from tropism.entrypoints.replay.report import Report
+    from tropism.entrypoints.replay.record import Report
 
 _FOOTER = (
     "Every event was predicted before its label was used, and a label was used only once it was known. "

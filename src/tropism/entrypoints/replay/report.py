@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,52 +16,11 @@ from tropism.entrypoints.replay.page import page
 from tropism.entrypoints.replay.summary import as_json, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from os import PathLike
 
-    from tropism.entrypoints.replay.stream import Stream
-    from tropism.entrypoints.replay.summary import PolicySummary
+    from tropism.entrypoints.replay.record import Report
 
 HTML, JSON = "report.html", "report.json"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A decision of the loop. `at`: µs. `evidence`: as the registry stores it."""
-
-    id: str
-    at: int
-    kind: str
-    model: str
-    version: int | None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Drift:
-    """How far a feature (or the predictions) had moved at a time; `score` 0 is not at all."""
-
-    at: int
-    feature: str
-    score: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Everything that the report shows.
-
-    `policies`: in the order to be shown, all over the same events. `warmup`: events before the first one compared.
-    `command`: what to type for the same replay. `extra`: more keys for report.json.
-    """
-
-    stream: Stream
-    policies: tuple[PolicySummary, ...]
-    decisions: tuple[Decision, ...] = ()
-    drift: tuple[Drift, ...] = ()
-    warmup: int = 0
-    command: str = ""
-    served_over_http: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_report(folder: str | PathLike[str], report: Report) -> tuple[Path, Path]:

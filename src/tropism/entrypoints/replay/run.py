@@ -14,7 +14,8 @@ from tropism.core.errors import DataInvalid, Fault
 from tropism.core.task import METRICS, Gate, Policy, Task, Triggers
 from tropism.entrypoints.replay.driver import Driver, LoopRun, Project
 from tropism.entrypoints.replay.policies import PolicyResult, no_change, scheduled, static
-from tropism.entrypoints.replay.report import Drift, Report, write_report
+from tropism.entrypoints.replay.record import Drift, Report
+from tropism.entrypoints.replay.report import write_report
 from tropism.entrypoints.replay.summary import summarise_policy
 from tropism.entrypoints.replay.timeline import outcome_window
 

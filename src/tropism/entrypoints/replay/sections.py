@@ -15,7 +15,7 @@ from tropism.entrypoints.replay.wording import METRIC_NAMES, evidence_words, fig
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tropism.entrypoints.replay.report import Decision, Report
+    from tropism.entrypoints.replay.record import Decision, Report
     from tropism.entrypoints.replay.summary import PolicySummary
 
 _WHAT = {

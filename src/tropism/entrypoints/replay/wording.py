@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tropism.entrypoints.replay.report import Decision
+    from tropism.entrypoints.replay.record import Decision
 
 METRIC_NAMES = {
     "log_loss": "log loss",
@@ -58,7 +58,7 @@ def headline(decision: Decision) -> str:
 def evidence_words(decision: Decision) -> str:
     """What a decision rests on: how many outcomes, the difference and its bounds, or the reason.
 
-    >>> from tropism.entrypoints.replay.report import Decision
+    >>> from tropism.entrypoints.replay.record import Decision
     >>> facts = {"n": 512, "metric": "brier", "estimate": 0.021, "lower": 0.008, "upper": 0.034}
     >>> evidence_words(Decision("a", 0, "promote", "m", 3, facts))
     '512 outcomes; Brier score better by 0.0210 (between 0.0080 and 0.0340)'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import suppress
 from enum import Enum
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 from tropism.core.errors import TropismError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
-_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+_Waiter = tuple["asyncio.AbstractEventLoop", "asyncio.Future[None]"]
 
 
 class _Order(Enum):
@@ -29,6 +29,10 @@ class GroupSync:
     """
 
     def __init__(self, flush: Callable[[], None]) -> None:
+        # Not at the top: whoever only reads the journal's settings need not load it.
+        from asyncio import get_running_loop
+
+        self._running_loop = get_running_loop
         self._flush = flush
         self._queue: SimpleQueue[_Waiter | _Order] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
@@ -36,7 +40,7 @@ class GroupSync:
 
     def request(self) -> asyncio.Future[None]:
         """A future that is done after the next flush, or has its error. Called on an event loop."""
-        loop = asyncio.get_running_loop()
+        loop = self._running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._queue.put((loop, future))
         return future

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # macOS has no fdatasync. What is needed to read the data back is flushed by either.
 _flush_file = getattr(os, "fdatasync", os.fsync)
 _LOOK_EVERY = 0.01
-"""Seconds between two looks at the free space: less is written in them than the reserve holds."""
+"""Seconds between two looks at the free space, which others use up too."""
 
 
 class JournalWriter:
@@ -48,7 +48,7 @@ class JournalWriter:
         self._retired: list[int] = []
         self._new_entry = True
         self._descriptor = -1
-        self._look_at = 0.0
+        self._room, self._look_at = 0, 0.0
         try:
             self._folder, self._slot = take_slot(root)
         except OSError as error:
@@ -88,13 +88,12 @@ class JournalWriter:
             data, digest = pack(payloads, self._seq, self._digest)
             if not self._fits(len(data)):
                 self._begin_segment()
-            now = time.monotonic()
-            if now >= self._look_at:
+            if len(data) > self._room or time.monotonic() >= self._look_at:
                 self._check_space()
-                self._look_at = now + _LOOK_EVERY
             try:
                 self._write(data)
                 self._size += len(data)
+                self._room -= len(data)
                 self._seq += len(payloads)
                 self._digest = digest
             except TropismError:
@@ -153,8 +152,9 @@ class JournalWriter:
         space = os.fstatvfs(self._descriptor)
         free = space.f_bavail * space.f_frsize
         if free < self._settings.reserve:
-            self._look_at = 0.0
             raise disk_full(self._folder, f"{free} bytes are free, {self._settings.reserve} are kept in reserve")
+        self._room = free - self._settings.reserve
+        self._look_at = time.monotonic() + _LOOK_EVERY
 
     def _write(self, data: bytes) -> None:
         """Write all of `data`, or take back what was written of it."""

@@ -16,7 +16,8 @@ from tropism.core.clock import SECOND
 from tropism.core.errors import DiskFull, NotWritable
 from tropism.core.task import Feature
 from tropism.entrypoints.replay.policies import PolicyResult
-from tropism.entrypoints.replay.report import Decision, Drift, Report, write_report
+from tropism.entrypoints.replay.record import Decision, Drift, Report
+from tropism.entrypoints.replay.report import write_report
 from tropism.entrypoints.replay.stream import Stream
 from tropism.entrypoints.replay.summary import summarise_policy
 

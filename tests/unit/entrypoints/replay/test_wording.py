@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tropism.entrypoints.replay.report import Decision
+from tropism.entrypoints.replay.record import Decision
 from tropism.entrypoints.replay.wording import evidence_words, figure, headline
 
 

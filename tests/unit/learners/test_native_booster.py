@@ -12,7 +12,7 @@ from tropism.core.errors import ArtifactRefused, NotReady
 from tropism.core.task import Task
 from tropism.learners.base import Dataset
 from tropism.learners.fitting import fit_model
-from tropism.learners.single_row import NativeBooster
+from tropism.learners.native_booster import NativeBooster
 
 
 @pytest.fixture
