@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tropism.core.clock import Clock, FileClock, SystemClock
+from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, NotWritable, UnknownTask
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.feedback.cohorts import Cohorts
     from tropism.feedback.ingestion import Ingestion
+    from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
     from tropism.loop.worker import Worker
     from tropism.registry import AppliedTask, Registry
@@ -168,17 +170,26 @@ class Platform:
         settings = self.settings.loop
         if automatic is not None:
             settings = msgspec.structs.replace(settings, automatic=automatic)
-        return Worker(services, workflows, settings, maintain=self.maintain)
+        return Worker(services, workflows, settings, maintain=lambda: self._maintain(workflows))
 
     def _workflows_url(self) -> str:
         if self.settings.tables_url.startswith("sqlite"):
             return f"sqlite:///{self.settings.folder / 'workflows.sqlite'}"
         return self.settings.tables_url
 
-    def maintain(self) -> None:
-        """One round of compaction and retention."""
-        for name in self.lake.names():
-            self.lake.maintain(name)
+    def _maintain(self, workflows: Workflows) -> None:
+        from tropism.loop.maintenance import maintain
+        from tropism.storage.journal import JournalReader
+
+        maintain(
+            lake=self.lake,
+            journal=JournalReader(self.journal_folder),
+            registry=self.registry,
+            workflows=workflows,
+            work=self.settings.folder / "work",
+            keep=parse_duration(self.settings.journal.keep, "journal.keep"),
+            now=self.real.now(),
+        )
 
 
 def open_platform(settings: Settings) -> Platform:

@@ -1,7 +1,7 @@
 """Finds the prediction that each outcome belongs to.
 
-Plain array work: hashing of ids, one sort for entities. On 50,000 rows it takes a third of the time of the same
-join in SQL, most of which is spent on moving rows in and out of the engine.
+Plain array work: hashing of ids, one sort for entities. On 50,000 rows it takes less than half the time of the same
+join by DuckDB over Arrow, and the order of what comes out is ours to say.
 """
 
 from __future__ import annotations

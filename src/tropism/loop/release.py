@@ -126,6 +126,7 @@ class _Turn:
         """Open a test of a version against the champion."""
         made = derived_id(self._seen.now, f"{self._key}:challenge:{challenger}", task_tag(self._task.name))
         self._open("challenge", challenger, made)
+        self._registry.aliases.set(self._task.name, "challenger", challenger, actor=ACTOR, now=self._seen.now)
 
     def _open(self, kind: Literal["challenge", "probation"], challenger: int, made: str) -> None:
         if self.champion is None:

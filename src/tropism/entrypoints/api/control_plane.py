@@ -13,7 +13,7 @@ from tropism import __version__
 from tropism.core.errors import Fault, InputError, InvalidInput, NotFound, TropismError
 from tropism.entrypoints.api.description import describe
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
-from tropism.entrypoints.api.routes import decisions, jobs, models, tasks
+from tropism.entrypoints.api.routes import decisions, jobs, models, monitoring, tasks
 
 if TYPE_CHECKING:
     from tropism.wiring import Platform
@@ -37,7 +37,7 @@ def control_plane(platform: Platform) -> FastAPI:
         default_response_class=JSON,
     )
     app.state.platform = platform
-    for module in (tasks, models, decisions, jobs):
+    for module in (tasks, monitoring, models, decisions, jobs):
         app.include_router(module.router)
     app.add_exception_handler(TropismError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_request)

@@ -38,12 +38,16 @@ _PATIENCE = 120.0
 
 @dataclass(eq=False)
 class LoopRun:
-    """What the platform did: its scores (n - warm-up, k), the decisions, and each prediction's id and version."""
+    """What the platform did: its scores (n - warm-up, k), the decisions, and what it acknowledged.
+
+    `ids`, `versions`: of each prediction. `outcomes`: ids of the outcomes, those of the first events.
+    """
 
     result: PolicyResult
     decisions: tuple[Decision, ...]
     ids: list[str]
     versions: NDArray[np.int64]
+    outcomes: list[str]
     fits: int
     degraded: int
     cycles: list[dict[str, Any]] = field(default_factory=list)
@@ -95,6 +99,7 @@ class Driver:
         headers = {"content-type": "application/json"}
         self._http = httpx.Client(base_url=project.address, timeout=60, headers=headers)
         self._ids: list[str] = []
+        self._outcomes: list[str] = []
         self._cycles: list[dict[str, Any]] = []
         k = max(len(stream.task.classes), 1)
         self._scores = np.full((len(stream), k), np.nan)
@@ -144,7 +149,7 @@ class Driver:
             }
             for index in range(first, last)
         ]
-        self._client.outcomes(items)
+        self._outcomes += self._client.outcomes(items).outcome_ids
 
     def _look(self, event: int) -> None:
         """One cycle of the loop, waited for, and its champion waited for in the data plane."""
@@ -204,7 +209,8 @@ class Driver:
         cpu += sum(cycle["cpu_seconds"] for cycle in self._cycles)
         result = PolicyResult("loop", self._warmup, self._scores[self._warmup :], models, cpu_seconds=cpu)
         fits = sum(cycle["fits"] for cycle in self._cycles)
-        return LoopRun(result, decisions, self._ids, self._versions, fits, self._degraded, self._cycles)
+        seen = (self._ids, self._versions, self._outcomes)
+        return LoopRun(result, decisions, *seen, fits, self._degraded, self._cycles)
 
 
 def _free_ports(count: int) -> list[int]:
