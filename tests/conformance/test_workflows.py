@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from tropism.core.errors import Conflict, Fault
 from tropism.loop.durable.base import Json, Steps, Workflows
@@ -40,16 +43,35 @@ def refusing(steps: Steps, key: str, argument: Json) -> Json:
 WORKFLOWS = {"adding": adding, "refusing": refusing}
 
 
-@pytest.fixture(params=["inline", "dbos"])
+@pytest.fixture(params=["inline", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def workflows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workflows]:
     calls.clear()
-    engine: Workflows = (
-        InlineWorkflows(WORKFLOWS)
-        if request.param == "inline"
-        else DbosWorkflows(WORKFLOWS, f"sqlite:///{tmp_path}/workflows.sqlite")
-    )
+    if request.param == "inline":
+        yield InlineWorkflows(WORKFLOWS)
+        return
+    url, schema = f"sqlite:///{tmp_path}/workflows.sqlite", f"test_{uuid.uuid4().hex}"
+    if request.param == "postgres":
+        url = os.environ.get("TROPISM_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/test")
+        _require_postgres(url)
+    engine = DbosWorkflows(WORKFLOWS, url, schema=schema)
     yield engine
     engine.close()
+    if request.param == "postgres":
+        _execute(url, f"DROP SCHEMA {schema} CASCADE")
+
+
+def _require_postgres(url: str) -> None:
+    try:
+        _execute(url, "SELECT 1")
+    except sa.exc.OperationalError as error:
+        pytest.skip(f"PostgreSQL does not answer; set TROPISM_TEST_POSTGRES: {error.orig}")
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
 
 
 def test_a_key_runs_once(workflows: Workflows) -> None:

@@ -82,7 +82,7 @@ class RecordSorter:
         for record in records:
             try:
                 event = decode(record.payload)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.rejected.append(Rejected(record, f"not an event: {error}"))
                 continue
             task = self._task(event.task)

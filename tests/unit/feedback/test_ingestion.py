@@ -170,6 +170,8 @@ def bad_outcome(**changes: Any) -> bytes:
         (b"", "not an event"),
         (b"\xc1", "not an event"),
         (b"\x81\xa4type\xa5other", "not an event"),
+        (bad_outcome(id="OO").replace(b"OO", b"\xff\xfe"), "not an event"),
+        (b"\x81\xa1x" + b"\x91" * 100_000, "not an event"),
         (bad_outcome(task="prise"), "no task 'prise'"),
         (bad_outcome(value=float("nan")), "not finite"),
         (bad_outcome(prediction_id=None), "neither a prediction nor an entity"),

@@ -65,6 +65,7 @@ class Project:
             "journal": {"fsync": "os"},
         }
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tropism.toml").write_text('[time]\nclock = "file"  # the virtual time of a replay\n')
         self.settings: Settings = load_settings(folder, overrides, environment={})
         self.task = task
         self.platform = open_platform(self.settings)

@@ -63,16 +63,20 @@ class DbosWorkflows(Workflows):
     """Durable workflows.
 
     `url`: SQLAlchemy URL of the engine's own database. `executor`: name of this worker; at start it takes up
-    the workflows that a worker of the same name left behind.
+    the workflows that a worker of the same name left behind. `schema`: where its tables are, in PostgreSQL.
     """
 
-    def __init__(self, workflows: Mapping[str, Workflow], url: str, executor: str = "worker") -> None:
+    def __init__(
+        self, workflows: Mapping[str, Workflow], url: str, executor: str = "worker", schema: str = "tropism_workflows"
+    ) -> None:
+        self._engine = _engine(url)
         config: DBOSConfig = {
             "name": "tropism",
             "system_database_url": url,
-            "system_database_engine": _engine(url),
+            "system_database_engine": self._engine,
             "application_version": _VERSION,
             "executor_id": executor,
+            "dbos_system_schema": schema,
             "log_level": "ERROR",
             "enable_otlp": False,
             "use_listen_notify": False,
@@ -107,3 +111,4 @@ class DbosWorkflows(Workflows):
 
     def close(self) -> None:
         DBOS.destroy(destroy_registry=True)
+        self._engine.dispose()
