@@ -6,14 +6,17 @@ The environment is read here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, su
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
-from tropism.core.errors import Fault, SettingInvalid
+from tropism.core.durations import parse_duration
+from tropism.core.errors import Fault, InvalidInput, SettingInvalid
 from tropism.loop.settings import LoopSettings
 from tropism.serving.settings import HttpSettings
 from tropism.storage.journal.settings import JournalSettings
@@ -76,31 +79,46 @@ def load_settings(
     """Settings of the project in a folder.
 
     Raises:
-        SettingInvalid: the file does not parse, or a setting is unknown or of the wrong type.
+        SettingInvalid: the file does not parse, or a setting is unknown, of the wrong type or out of range.
 
     >>> load_settings(environment={"TROPISM_HTTP_PORT": "9000"}).http.port
     9000
     """
     folder = Path(project)
     values = _from_file(folder / "tropism.toml")
+    _require_sections(values)
     _merge(values, _from_environment(os.environ if environment is None else environment))
     _merge(values, overrides or {})
     values["project"] = str(folder.resolve())
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`") or "tropism.toml"
-        raise SettingInvalid("a setting is not valid", Fault(name, "", f"{reason}; see docs/settings.md")) from error
+        raise SettingInvalid("a setting is not valid", _fault(str(error), values)) from error
+    faults = [*_duration_faults(settings), *_count_faults(settings)]
+    if faults:
+        raise SettingInvalid("a setting is not valid", *faults)
+    return settings
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except tomllib.TOMLDecodeError as error:
         raise SettingInvalid(f"{path} is not valid TOML", Fault(str(path), "", str(error))) from error
+    except UnicodeDecodeError as error:
+        raise SettingInvalid(f"{path} is not text", Fault(str(path), "", "save it as UTF-8")) from error
+    except OSError as error:
+        fault = Fault(str(path), error.strerror or "", "make it a file that you may read")
+        raise SettingInvalid(f"{path} cannot be read", fault) from error
+
+
+def _require_sections(values: Mapping[str, Any]) -> None:
+    for section in SECTIONS:
+        if not isinstance(values.get(section, {}), dict):
+            fix = f"write a section: [{section}]; see docs/settings.md"
+            raise SettingInvalid("a setting is not valid", Fault(section, repr(values[section]), fix))
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -119,3 +137,66 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
             into.setdefault(section, {}).update(values)
         else:
             into[section] = values
+
+
+_TYPES = {"int": "a whole number", "str": "text in quotes", "bool": "true or false", "float": "a number"}
+
+
+def _fault(text: str, values: Mapping[str, Any]) -> Fault:
+    """What `msgspec` found wrong, with the value and the nearest thing that would be right."""
+    reason, _, where = text.partition(" - at `$.")
+    name = where.rstrip("`")
+    unknown = re.search(r"unknown field `(.+?)`", reason)
+    if unknown is not None:
+        struct = type(getattr(Settings(), name)) if name else Settings
+        full = f"{name}.{unknown[1]}" if name else unknown[1]
+        return Fault(full, "", f"there is no such setting; {_nearest(unknown[1], struct.__struct_fields__)}")
+    section, _, setting = name.partition(".")
+    value = values.get(section, {})
+    value = value.get(setting) if setting else value
+    return Fault(name, repr(value), f"{_wanted(section, setting, reason)}; see docs/settings.md")
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(known)}"
+
+
+def _wanted(section: str, setting: str, reason: str) -> str:
+    if "enum" in reason:
+        allowed = get_args(get_type_hints(type(getattr(Settings(), section)))[setting])
+        return f"use one of: {', '.join(allowed)}"
+    expected = re.search(r"Expected `(\w+)`", reason)
+    return f"use {_TYPES.get(expected[1], expected[1])}" if expected else reason
+
+
+def _duration_faults(settings: Settings) -> list[Fault]:
+    """Settings whose default is a duration must hold one."""
+    faults: list[Fault] = []
+    for section in SECTIONS:
+        values, defaults = getattr(settings, section), getattr(Settings(), section)
+        for name in defaults.__struct_fields__:
+            if _is_duration(getattr(defaults, name)):
+                try:
+                    parse_duration(getattr(values, name), f"{section}.{name}")
+                except InvalidInput as error:
+                    faults += error.faults
+    return faults
+
+
+def _is_duration(value: object) -> bool:
+    try:
+        return isinstance(value, str) and parse_duration(value) >= 0
+    except InvalidInput:
+        return False
+
+
+_LEAST = {("loop", "threads"): 1, ("training", "memory_mb"): 256, ("training", "attempts"): 1}
+
+
+def _count_faults(settings: Settings) -> list[Fault]:
+    return [
+        Fault(f"{section}.{name}", str(getattr(getattr(settings, section), name)), f"use at least {least}")
+        for (section, name), least in _LEAST.items()
+        if getattr(getattr(settings, section), name) < least
+    ]

@@ -161,6 +161,12 @@ class TestAppend:
         assert raised.value.faults[0].value == "string"
         assert seqs(lake.read(NAME)) == [1]
 
+    def test_names_that_differ_only_in_case_are_refused(self, lake: Lake) -> None:
+        lake.append(NAME, rows(1, 1, f_a=[1.5]), positions={"w0": 1})
+        with pytest.raises(DataInvalid, match="upper and lower case"):
+            lake.append(NAME, rows(2, 2, f_A=[1.5]), positions={"w0": 2})
+        assert seqs(lake.read(NAME)) == [1]
+
     @pytest.mark.parametrize("name", ["", "/x", "x/", "../x", "x//y", "Price", "a b"])
     def test_a_name_stays_inside_the_lake(self, lake: Lake, name: str) -> None:
         with pytest.raises(InvalidInput, match="not a table's name"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from tropism.core.errors import DiskFull, Fault, IntegrityError, NotWritable, TropismError
+from tropism.core.errors import DataInvalid, DiskFull, Fault, IntegrityError, NotWritable, TropismError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,10 @@ def _known(error: Exception, name: str, folder: Path) -> TropismError | None:
     if isinstance(error, PermissionError) or any(sign in text for sign in _REFUSED):
         fix = "allow this user to write the folder, or choose another one"
         return NotWritable(f"{folder} is not writable", Fault("lake", str(folder), fix))
+    if "Duplicate field name" in text:
+        fix = "give them names that differ in more than upper and lower case"
+        reason = text.strip().partition("\n")[0].rpartition(": ")[2]
+        return DataInvalid(f"two columns of '{name}' have one name", Fault("column", reason, fix))
     if isinstance(error, DeltaError | TableNotFoundError | FileNotFoundError | pa.ArrowInvalid | OSError):
         fix = "restore the table's folder from a backup"
         reason = text.strip().partition("\n")[0]
