@@ -1,84 +1,276 @@
-"""Reads a project's `project.py`: the tasks that it declares, checked, with the line of each mistake."""
+"""Reads a project's `project.py`: the tasks that it declares, checked, with the line and the fix of each mistake."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 import runpy
+import sys
 import traceback
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from tropism.core import plugins
 from tropism.core.errors import Fault, ProjectInvalid, TropismError
-from tropism.core.task import Feature, Gate, Policy, Task, Triggers
+from tropism.core.task import Dtype, Feature, Gate, Kind, Policy, Task, Triggers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-_STRUCTS = {struct.__name__: struct for struct in (Task, Feature, Policy, Gate, Triggers)}
+_STRUCTS: dict[str, type[msgspec.Struct]] = {one.__name__: one for one in (Task, Feature, Policy, Gate, Triggers)}
+_WRITTEN = {
+    "array": "a tuple, such as ('a', 'b')",
+    "bool": "True or False",
+    "float": "a number",
+    "int": "a whole number",
+    "str": "text in quotes",
+}
+_MADE_OF = {"features": "Feature", "policy": "Policy", "gate": "Gate", "triggers": "Triggers"}
+_CHOICES = {"kind": get_args(Kind), "type": get_args(Dtype)}
 
 
 def load_project(path: Path) -> tuple[Task, ...]:
     """Every `Task` bound to a name in the file, in the order of their names in it.
 
+    The file may import modules that lie beside it.
+
     Raises:
-        ProjectInvalid: the file is missing, does not run, or declares a task that is not valid; the fault's
-            field is the file and line.
+        ProjectInvalid: the file is missing, does not run, or declares a task that is not valid; each fault's
+            field begins with the file and the line.
     """
-    if not path.exists():
-        raise ProjectInvalid(f"there is no {path.name} in {path.parent}", Fault(str(path), "", "run `tropism init`"))
+    source = _read(path)
     try:
-        names = runpy.run_path(str(path), run_name="tropism_project")
-    except SyntaxError as error:
-        place = f"{path.name}:{error.lineno}"
-        raise ProjectInvalid(f"{path.name} does not parse: {error.msg}", Fault(place, "", "mend this line")) from error
-    except TropismError as error:
-        place = _place(path, error)
-        faults = [Fault(f"{place} {fault.field}", fault.value, fault.fix) for fault in error.faults]
-        raise ProjectInvalid(error.message, *faults) from error
-    except Exception as error:  # a project file may raise anything
-        raise ProjectInvalid(f"{path.name} does not run: {error}", _fault(path, error)) from error
+        page = _Page(path.name, ast.parse(source, path.name))
+    except (SyntaxError, ValueError) as error:
+        place = f"{path.name}:{getattr(error, 'lineno', None) or 1}"
+        reason = getattr(error, "msg", str(error))
+        raise ProjectInvalid(f"{path.name} does not parse: {reason}", Fault(place, "", "mend this line")) from error
+    names = _run(path, page)
     tasks = tuple({id(value): value for value in names.values() if isinstance(value, Task)}.values())
     if not tasks:
-        raise ProjectInvalid(f"{path.name} declares no task", Fault(path.name, "", "bind a tropism.Task to a name"))
-    return tuple(_checked(path, task) for task in _unique(path, tasks))
+        fix = 'bind a Task to a name: payments = Task(name="payments", ...)'
+        raise ProjectInvalid(f"{path.name} declares no task", Fault(path.name, "", fix))
+    _require_unique(page, tasks)
+    return tuple(_checked(page, task) for task in tasks)
 
 
-def _checked(path: Path, task: Task) -> Task:
-    """Types are checked by a round trip, since a struct's constructor takes anything."""
+def _read(path: Path) -> bytes:
+    fix = "make a project with `tropism init`, or name its folder: `tropism -C FOLDER ...`"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ProjectInvalid(f"there is no {path.name} in {path.parent}", Fault(str(path), "", fix)) from error
+    except OSError as error:
+        fault = Fault(str(path), error.strerror or "", "make it a file that you may read")
+        raise ProjectInvalid(f"{path.name} cannot be read", fault) from error
+
+
+def _run(path: Path, page: _Page) -> dict[str, Any]:
+    try:
+        with _importable(path.parent):
+            return runpy.run_path(str(path), run_name="tropism_project")
+    except (Exception, SystemExit) as error:  # a project file may raise anything
+        raise _refusal(path, page, error) from error
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    before = list(sys.path)
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _refusal(path: Path, page: _Page, error: BaseException) -> ProjectInvalid:
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+    call = page.call(frames[-1]) if frames else None
+    place = f"{path.name}:{frames[-1].lineno}" if frames else path.name
+    half_made = _half_made(error)
+    fault = None if half_made is None else _type_fault(page, half_made, call, place)
+    if fault is not None:
+        return ProjectInvalid(f"{_title(half_made)} is not valid", fault)
+    if isinstance(error, TropismError):
+        faults = [
+            Fault(f"{page.place(call, one.field, place)} {one.field}", one.value, one.fix) for one in error.faults
+        ]
+        return ProjectInvalid(error.message, *faults)
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return ProjectInvalid(f"{path.name} does not run: {reason}", _fault(page, call, place, error))
+
+
+def _fault(page: _Page, call: ast.Call | None, place: str, error: BaseException) -> Fault:
+    unexpected = re.search(r"Unexpected keyword argument '(\w+)'", str(error))
+    if unexpected is not None:
+        struct = _STRUCTS.get(_function(call)) if call is not None else None
+        fields = struct.__struct_fields__ if struct is not None else _every_field()
+        return Fault(page.place(call, unexpected[1], place), repr(unexpected[1]), _nearest(unexpected[1], fields))
+    missing = re.search(r"Missing required argument '(\w+)'", str(error))
+    if missing is not None:
+        return Fault(place, "", f"add {missing[1]}=...; docs/tasks.md explains every field")
+    if "positional arguments" in str(error):
+        return Fault(place, "", 'name the arguments: Task(name="payments", kind="binary", ...)')
+    if isinstance(error, ModuleNotFoundError):
+        return Fault(place, repr(error.name), "install it, or put the module beside project.py")
+    return Fault(place, "", "mend this line")
+
+
+def _half_made(error: BaseException) -> msgspec.Struct | None:
+    """The struct whose own checks met a value that they could not even look at."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        if frame.f_code.co_name == "__post_init__" and isinstance(made, msgspec.Struct):
+            return made
+    return None
+
+
+def _type_fault(page: _Page, made: msgspec.Struct, call: ast.Call | None, place: str) -> Fault | None:
+    """The value of the wrong type, found by a round trip, since a struct's constructor takes anything."""
+    try:
+        plain = msgspec.to_builtins(made)
+        msgspec.convert(plain, type(made))
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`")
+        return Fault(f"{page.place(call, field, place)} {field}", _shown(plain, field), _remedy(reason, field))
+    except (TypeError, TropismError):
+        return None
+    return None
+
+
+def _remedy(reason: str, field: str) -> str:
+    name = _parts(field)[-1] if field else ""
+    if "enum" in reason and name in _CHOICES:
+        return f"use one of: {', '.join(_CHOICES[name])}"
+    expected = re.match(r"Expected `([\w |]+)`", reason)
+    if expected is None:
+        return reason
+    if expected[1] == "object":
+        struct = next((_MADE_OF[part] for part in reversed(_parts(field)) if part in _MADE_OF), "object")
+        return f"write {struct}(...)"
+    if field == "features":
+        return 'use a tuple: features=(Feature("a"), Feature("b"))'
+    words = [_WRITTEN.get(word, "None" if word == "null" else word) for word in expected[1].split(" | ")]
+    return f"use {' or '.join(words)}"
+
+
+def _checked(page: _Page, task: Task) -> Task:
+    call = page.declaration(task.name)
+    place = page.name if call is None else f"{page.name}:{call.lineno}"
+    fault = _type_fault(page, task, call, place)
+    if fault is not None:
+        raise ProjectInvalid(f"{_title(task)} is not valid", fault)
     known = plugins.names("tropism.learners")
     for learner in task.learners:
         if learner not in known:
-            fix = f"use some of: {', '.join(known)}"
-            raise ProjectInvalid(f"task '{task.name}' is not valid", Fault(f"{path.name} learners", repr(learner), fix))
-    try:
-        return msgspec.convert(msgspec.to_builtins(task), Task)
-    except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `$.")
-        field = f"{path.name} {where.rstrip('`')}"
-        raise ProjectInvalid(f"task '{task.name}' is not valid", Fault(field, "", reason)) from error
+            fault = Fault(f"{page.place(call, 'learners', place)} learners", repr(learner), _nearest(learner, known))
+            raise ProjectInvalid(f"{_title(task)} is not valid", fault)
+    return msgspec.convert(msgspec.to_builtins(task), Task)
 
 
-def _unique(path: Path, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+def _require_unique(page: _Page, tasks: tuple[Task, ...]) -> None:
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:
-            raise ProjectInvalid("two tasks have one name", Fault(path.name, repr(name), "give each its own name"))
-    return tasks
+            lines = ", ".join(str(call.lineno) for call in page.declarations(name))
+            place = f"{page.name}:{lines}" if lines else page.name
+            raise ProjectInvalid("two tasks have one name", Fault(place, repr(name), "give each its own name"))
 
 
-def _place(path: Path, error: BaseException) -> str:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f"{path.name}:{lines[-1]}" if lines else path.name
+def _title(made: object) -> str:
+    if isinstance(made, Task):
+        return f"task '{made.name}'"
+    return f"a {type(made).__name__}"
 
 
-def _fault(path: Path, error: Exception) -> Fault:
-    place = _place(path, error)
-    unexpected = re.search(r"Unexpected keyword argument '(\w+)'", str(error))
-    if unexpected is None:
-        return Fault(place, "", "mend this line")
-    fields = sorted({name for struct in _STRUCTS.values() for name in struct.__struct_fields__})
-    close = difflib.get_close_matches(unexpected[1], fields, n=1)
-    return Fault(place, repr(unexpected[1]), f"did you mean '{close[0]}'?" if close else f"use: {', '.join(fields)}")
+def _every_field() -> tuple[str, ...]:
+    return tuple(sorted({name for struct in _STRUCTS.values() for name in struct.__struct_fields__}))
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(known)}"
+
+
+def _parts(field: str) -> list[str]:
+    """The steps of a field's path.
+
+    >>> _parts("features[0].type")
+    ['features', '0', 'type']
+    """
+    return re.findall(r"[^.\[\]]+", field)
+
+
+def _shown(plain: Any, field: str) -> str:
+    for part in _parts(field):
+        try:
+            plain = plain[part] if isinstance(plain, dict) else plain[int(part)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return ""
+    text = repr(plain)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _function(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+class _Page:
+    """The text of a project file: where each call and each of its arguments stands."""
+
+    def __init__(self, name: str, tree: ast.Module) -> None:
+        self.name = name
+        self._calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+    def call(self, frame: traceback.FrameSummary) -> ast.Call | None:
+        """The call that a frame was in."""
+        where = (frame.lineno, frame.colno, frame.end_lineno, frame.end_colno)
+        for call in self._calls:
+            if (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset) == where:
+                return call
+        return None
+
+    def declarations(self, name: str) -> list[ast.Call]:
+        """The calls that make a task of that name, as far as it is written out in them."""
+        return [call for call in self._calls if _function(call) == "Task" and _says(call, name)]
+
+    def declaration(self, name: str) -> ast.Call | None:
+        found = self.declarations(name)
+        return found[0] if len(found) == 1 else None
+
+    def place(self, call: ast.Call | None, field: str, otherwise: str) -> str:
+        """File and line of a call's argument, as far down its path as it is written out."""
+        if call is None:
+            return otherwise
+        node: ast.expr | None = call
+        line = call.lineno
+        for part in _parts(field):
+            node = _step(node, part)
+            if node is None:
+                break
+            line = node.lineno
+        return f"{self.name}:{line}"
+
+
+def _says(call: ast.Call, name: str) -> bool:
+    value = _step(call, "name")
+    return isinstance(value, ast.Constant) and value.value == name
+
+
+def _step(node: ast.expr | None, part: str) -> ast.expr | None:
+    """An argument of a call by its name, an element of a tuple or list by its number or its own name."""
+    if isinstance(node, ast.Call):
+        named = next((one.value for one in node.keywords if one.arg == part), None)
+        fields = getattr(_STRUCTS.get(_function(node)), "__struct_fields__", ())
+        position = fields.index(part) if part in fields else len(node.args)
+        return named or (node.args[position] if position < len(node.args) else None)
+    if isinstance(node, ast.Tuple | ast.List):
+        if part.isdigit():
+            return node.elts[int(part)] if int(part) < len(node.elts) else None
+        return next((one for one in node.elts if isinstance(one, ast.Call) and _says(one, part)), None)
+    return None

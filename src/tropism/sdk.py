@@ -25,7 +25,6 @@ from tropism.core.errors import (
     TropismError,
     UnknownFeature,
     UnknownModel,
-    UnknownPrediction,
     UnknownTask,
     UnknownVersion,
 )
@@ -55,7 +54,6 @@ __all__ = [
     "TropismError",
     "UnknownFeature",
     "UnknownModel",
-    "UnknownPrediction",
     "UnknownTask",
     "UnknownVersion",
 ]

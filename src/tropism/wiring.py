@@ -93,10 +93,22 @@ class Platform:
         return Cohorts(self.lake)
 
     def journal(self) -> JournalWriter:
-        """A journal slot of this process's own. Close it."""
+        """A journal slot of this process's own. Close it.
+
+        A slot of which the lake holds more than it does itself, as after a power cut with `journal.fsync = "os"`,
+        is left alone: its numbers, used again, would be taken for records that were ingested.
+        """
+        from tropism.feedback.ingestion import CURSOR
         from tropism.storage.journal import JournalWriter
 
-        return JournalWriter(self.journal_folder, self.settings.journal)
+        ingested = self.registry.progress.get(CURSOR) or {}
+        behind: set[str] = set()
+        while True:
+            writer = JournalWriter(self.journal_folder, self.settings.journal, behind)
+            if writer.head >= ingested.get(writer.name, 0):
+                return writer
+            writer.close()
+            behind.add(writer.name)
 
     @cached_property
     def ingestion(self) -> Ingestion:

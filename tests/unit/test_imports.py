@@ -16,7 +16,6 @@ HEAVY = (
     "alembic",
     "dbos",
     "deltalake",
-    "duckdb",
     "fastapi",
     "httpx",
     "lightgbm",

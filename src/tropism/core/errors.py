@@ -12,8 +12,7 @@
     │   │   ├── UnknownTask       unknown-task
     │   │   ├── UnknownModel      unknown-model
     │   │   ├── UnknownVersion    unknown-version
-    │   │   ├── UnknownDecision   unknown-decision
-    │   │   └── UnknownPrediction unknown-prediction
+    │   │   └── UnknownDecision   unknown-decision
     │   ├── Conflict          conflict             somebody else moved it first, or it would break history
     │   ├── PolicyRefused     policy-refused       a gate or an approval said no
     │   └── RateLimited       rate-limited
@@ -118,10 +117,6 @@ class UnknownVersion(NotFound):
 
 class UnknownDecision(NotFound):
     code = "unknown-decision"
-
-
-class UnknownPrediction(NotFound):
-    code = "unknown-prediction"
 
 
 class Conflict(InputError):

@@ -66,5 +66,5 @@ def encode(event: Event) -> bytes:
 
 
 def decode(record: bytes) -> Event:
-    """The event in a record. Raises `msgspec.DecodeError` when it is none."""
+    """The event in a record. Raises `msgspec.DecodeError` or `UnicodeDecodeError` when it is none."""
     return _decoder.decode(record)

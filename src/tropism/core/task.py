@@ -174,8 +174,9 @@ def _feature_faults(task: Task) -> list[Fault]:
     if not task.features:
         faults.append(Fault("features", "none", "name at least one feature"))
     names = task.feature_names
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        faults.append(Fault("features", repr(name), "name each feature once"))
+    lowered = [name.lower() for name in names]
+    for name in sorted({name for name in names if lowered.count(name.lower()) > 1}):
+        faults.append(Fault("features", repr(name), "name each feature once; upper and lower case are the same here"))
     for feature in task.features:
         if not feature.name or feature.name == task.target:
             faults.append(Fault("features", repr(feature.name), "a feature needs a name that is not the target's"))

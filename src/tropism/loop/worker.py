@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -53,11 +52,14 @@ class Worker:
         self._lease = parse_duration(settings.lease)
         self._running: dict[str, Future[None]] = {}
         self._locks: dict[str, threading.Lock] = {}
+        self._tokens: dict[str, int] = {}
+        self._stop = threading.Event()
         self._idle: dict[str, tuple[Any, ...]] = {}
         self._due: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`. A part that fails is logged and tried again; it never takes the others down."""
+        self._stop = stop
         side = [
             threading.Thread(target=self._repeat, args=(stop, self._settings.ingest_every, self._services.ingest)),
             threading.Thread(target=self._repeat, args=(stop, self._settings.maintain_every, self._maintain)),
@@ -128,32 +130,56 @@ class Worker:
         return (cohorts.versions(task.name), slot, self._services.registry.tasks.revision())
 
     def _lead(self, job: Job) -> None:
-        """Run a job's cycle under its task's lease, keeping lease and heartbeat alive."""
-        registry, real = self._services.registry, self._services.real
+        """Run a job's cycle under its task's lease. Heartbeat and lease are kept alive while it waits and works."""
         lease = f"task:{job.task}"
-        with self._one_of(job.task):
-            token = registry.leases.acquire(lease, self._name, self._lease, real.now())
-            if token is None:  # another worker leads this task; its heartbeat decides when we may try again
-                return
-            done = threading.Event()
-            beat = threading.Thread(target=self._beat, args=(done, lease, token, job.id))
-            beat.start()
-            try:
-                self._cycle(job)
-            finally:
-                done.set()
-                beat.join()
-                registry.leases.release(lease, token)
+        done = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(done, lease, job.id))
+        beat.start()
+        try:
+            with self._one_of(job.task):
+                token = self._acquire(lease)
+                if token is None:
+                    return
+                try:
+                    self._cycle(job)
+                finally:
+                    self._release(lease, token)
+        finally:
+            done.set()
+            beat.join()
 
     def _one_of(self, task: str) -> threading.Lock:
         return self._locks.setdefault(task, threading.Lock())
 
-    def _beat(self, done: threading.Event, lease: str, token: int, job: str) -> None:
+    def _acquire(self, lease: str) -> int | None:
+        """The lease's token, waited for while another worker leads; None when this worker is told to stop."""
+        leases, real = self._services.registry.leases, self._services.real
+        while not self._stop.is_set():
+            token = leases.acquire(lease, self._name, self._lease, real.now())
+            if token is not None:
+                self._tokens[lease] = token
+                return token
+            self._stop.wait(1)
+        return None
+
+    def _release(self, lease: str, token: int) -> None:
+        self._tokens.pop(lease, None)
+        self._services.registry.leases.release(lease, token)
+
+    def _beat(self, done: threading.Event, lease: str, job: str) -> None:
         registry, real = self._services.registry, self._services.real
-        while not done.wait(self._lease / 4_000_000):
-            with suppress(TropismError):
-                registry.leases.renew(lease, token, self._lease, real.now())
+        while True:
+            try:
                 registry.jobs.heartbeat(job, self._name, real.now())
+                token = self._tokens.get(lease)
+                if token is not None:
+                    registry.leases.renew(lease, token, self._lease, real.now())
+            except TropismError as error:
+                log.warning("job %s: %s", job, error)
+            except Exception:
+                log.exception("the heartbeat of job %s failed; trying again", job)
+            if done.wait(self._lease / 4_000_000):
+                return
 
     def _cycle(self, job: Job) -> None:
         jobs, real = self._services.registry.jobs, self._services.real

@@ -9,7 +9,7 @@ import msgspec
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Fault, InputError, NotReady, TooLarge, TropismError
+from tropism.core.errors import Fault, InputError, RateLimited, TooLarge, TropismError
 from tropism.entrypoints.api.asgi import Reply, end_reply, problem_reply, send_reply
 from tropism.entrypoints.api.bodies import discard, read_body
 from tropism.entrypoints.api.forwarding import Forwarder
@@ -96,7 +96,7 @@ class DataPlane:
             return self._reads[found.name]()
         if self.meters.in_flight > self._settings.max_inflight:
             fault = Fault("requests in flight", str(self.meters.in_flight), "try again in a moment, or send batches")
-            raise NotReady("too many requests at once", fault)
+            raise RateLimited("too many requests at once", fault)
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._body_seconds)
         except TooLarge as error:

@@ -53,6 +53,8 @@ def _engine(url: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _tune(connection: Any, _: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"  # this and the foreign keys: as DBOS sets up its own engine
+        connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tropism.core.errors import Fault, NotWritable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _LOCK = "lock"
@@ -25,8 +26,8 @@ def slot_names(root: Path) -> list[str]:
     return sorted((name for name in names if name[:1] == "w" and name[1:].isdecimal()), key=lambda name: int(name[1:]))
 
 
-def take_slot(root: Path) -> tuple[Path, int]:
-    """The first free slot's folder, and the descriptor that holds it until it is closed.
+def take_slot(root: Path, avoid: Collection[str] = ()) -> tuple[Path, int]:
+    """The first free slot's folder, and the descriptor that holds it until it is closed. `avoid`: names not to take.
 
     Raises:
         OSError: the folder cannot be written.
@@ -34,6 +35,8 @@ def take_slot(root: Path) -> tuple[Path, int]:
     """
     for number in range(_MOST):
         folder = root / f"w{number}"
+        if folder.name in avoid:
+            continue
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

@@ -16,7 +16,7 @@ from tropism.storage.journal.slots import take_slot
 from tropism.storage.journal.syncing import GroupSync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from tropism.storage.journal.settings import JournalSettings
@@ -34,8 +34,8 @@ class JournalWriter:
     the records survive a kill of this process; once `durable` has, with `fsync="group"`, they survive a power cut.
     """
 
-    def __init__(self, root: Path, settings: JournalSettings) -> None:
-        """Take the first free slot in `root` and go on where its last writer stopped.
+    def __init__(self, root: Path, settings: JournalSettings, avoid: Collection[str] = ()) -> None:
+        """Take the first free slot in `root` that is not one to `avoid`, and go on where its last writer stopped.
 
         Raises:
             NotWritable: the folder cannot be written.
@@ -50,7 +50,7 @@ class JournalWriter:
         self._descriptor = -1
         self._room, self._look_at = 0, 0.0
         try:
-            self._folder, self._slot = take_slot(root)
+            self._folder, self._slot = take_slot(root, avoid)
         except OSError as error:
             raise refusal(error, root) from error
         try:
@@ -68,6 +68,11 @@ class JournalWriter:
         # What was recovered may not have reached the disk yet.
         self._synced = 0
         self._sync = GroupSync(self._flush) if settings.fsync == "group" else None
+
+    @property
+    def head(self) -> int:
+        """Sequence number of the last record; 0 before the first."""
+        return self._seq
 
     def append(self, payloads: Sequence[bytes]) -> int:
         """Append records, all or none; the sequence number of the last.

@@ -140,7 +140,7 @@ async def test_more_requests_than_are_taken_are_told_to_come_back(plane: Any) ->
             await asyncio.wait_for(started.wait(), 10)
             await asyncio.sleep(0)
         response = await client.post(PREDICT, json=ROW)
-        problem_of(response, 503, "not-ready")
+        problem_of(response, 429, "rate-limited")
         assert response.headers["retry-after"] == "1"
         assert (await client.get("/healthz")).status_code == 200
         release.set()
