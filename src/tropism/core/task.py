@@ -51,7 +51,7 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     new_outcomes: int | None = 50
     every: str | None = None
-    decay: float | None = 2.0
+    decay: float | None = 3.0
     decay_rows: int = 200
     drift: float | None = None
     cooldown: int = 50
@@ -67,7 +67,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     alpha: float = 0.05
     margin: float = 0.0
-    min_outcomes: int = 100
+    min_outcomes: int = 30
     max_outcomes: int = 4_000
     plan: int = 300
 
@@ -96,6 +96,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is predicted and how its model may change.
 
+    `learners`: candidates by name; `parameters`: of each, by its name, where the defaults will not do.
+    `calibrate`: map scores to probabilities that come true as often as they say, fitted on the validation slice and
+    kept if it helps on half of it; off by default, since on drifting streams it did harm (docs/replays.md).
     `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
     when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
     or the label to assume.
@@ -115,6 +118,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     unanswered: float | str | bool = "exclude"
     metric: str | None = None
     learners: tuple[str, ...] = ("lightgbm",)
+    parameters: dict[str, dict[str, float | int | str | bool]] = {}
+    calibrate: bool = False
     policy: Policy = Policy()
     description: str = ""
 
@@ -196,6 +201,10 @@ def _kind_faults(task: Task) -> list[Fault]:
         faults.append(Fault("metric", repr(task.metric), f"use one of: {', '.join(METRICS[task.kind])}"))
     if task.unanswered != "exclude" and task.label(task.unanswered) is None:
         faults.append(Fault("unanswered", repr(task.unanswered), f"use 'exclude' or a label of a {task.kind} task"))
+    for learner in sorted(task.parameters.keys() - set(task.learners)):
+        faults.append(
+            Fault("parameters", repr(learner), f"name one of the task's learners: {', '.join(task.learners)}")
+        )
     if not task.learners:
         faults.append(Fault("learners", "none", "name at least one, such as 'lightgbm'"))
     return [*faults, *_duration_faults("outcome_window", task.outcome_window)]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tropism.core.durations import parse_duration
-from tropism.core.errors import TropismError
+from tropism.core.errors import Conflict, TropismError
 from tropism.core.identity import derived_id, task_tag
 from tropism.loop.cycle import CycleRequest, CycleResult
 from tropism.registry import NewJob
@@ -103,9 +104,12 @@ class Worker:
 
     def _take_up(self, pool: ThreadPoolExecutor) -> None:
         """Jobs that a former life of this worker held go on where they stopped."""
-        for job in self._services.registry.jobs.list(status="running"):
+        jobs = self._services.registry.jobs
+        for job in jobs.list(status="running"):
             if job.holder == self._name:
-                self._running[job.id] = pool.submit(self._lead, job)
+                with suppress(Conflict):  # another worker took it meanwhile
+                    jobs.heartbeat(job.id, self._name, self._services.real.now())
+                    self._running[job.id] = pool.submit(self._lead, job)
 
     def _schedule(self) -> None:
         """Ask for a cycle of each task that is due and about which something is new."""

@@ -152,7 +152,7 @@ def _judge(request: TrainingRequest, rows: _Rows, split: Split, learner: str, sp
     fit = _within(span, split.fit, rows.at)
     if len(fit) < MIN_ROWS:
         raise TrainingFailed(f"only {len(fit)} rows are known before the validation slice")
-    model = fit_model(task, learner, rows.take(fit), seed=request.seed)
+    model = fit_model(task, learner, rows.take(fit), parameters=task.parameters.get(learner), seed=request.seed)
     scores = model.predict(rows.features.take(pa.array(split.validation)))
     loss = losses(task.metric_name, rows.labels[split.validation], scores)
     return _Judged(
@@ -163,8 +163,9 @@ def _judge(request: TrainingRequest, rows: _Rows, split: Split, learner: str, sp
 def _refit(request: TrainingRequest, data: Dataset, labels: NDArray[np.float64], best: _Judged) -> tuple[Model, bool]:
     """The best candidate on its whole span, calibrated with the scores it gave to rows it had not seen."""
     task = request.task
-    model = fit_model(task, best.candidate.learner, data, seed=request.seed)
-    if task.kind == "regression":
+    learner = best.candidate.learner
+    model = fit_model(task, learner, data, parameters=task.parameters.get(learner), seed=request.seed)
+    if task.kind == "regression" or not task.calibrate:
         return model, False
     half = len(labels) // 2
     trial = fit_calibration(task.kind, labels[:half], best.scores[:half])

@@ -23,8 +23,8 @@ def fit(task: Task, data: Dataset, learner: LightGBM) -> tuple[Estimator, Encode
 def test_the_defaults_are_lightgbms_own() -> None:
     defaults = LightGBM().parameters
     assert defaults["num_trees"] == 100
-    assert defaults["num_leaves"] == 31
-    assert defaults["learning_rate"] == 0.1
+    assert defaults["num_leaves"] == 7
+    assert defaults["learning_rate"] == 0.05
     assert defaults["min_data_in_leaf"] == 20
 
 

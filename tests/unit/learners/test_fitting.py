@@ -17,7 +17,7 @@ def test_a_model_knows_where_it_comes_from(make_task: Callable[..., Task], make_
     assert model.signature.task == "shop"
     assert (model.origin.learner, model.origin.seed, model.origin.rows) == ("lightgbm", 3, 600)
     assert model.origin.parameters["num_trees"] == 5
-    assert model.origin.parameters["num_leaves"] == 31
+    assert model.origin.parameters["num_leaves"] == 7
     assert set(model.origin.libraries) == {"tropism", "numpy", "lightgbm"}
 
 

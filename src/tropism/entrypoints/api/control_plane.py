@@ -10,12 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from tropism import __version__
-from tropism.core.errors import Fault, InputError, InvalidInput, NotFound, TropismError
+from tropism.core.errors import Fault, InputError, InvalidInput, MalformedBody, NotFound, TropismError
 from tropism.entrypoints.api.description import describe
+from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
 from tropism.entrypoints.api.routes import decisions, jobs, models, monitoring, tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tropism.wiring import Platform
 
 
@@ -43,13 +46,15 @@ def control_plane(platform: Platform) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refuse_request)
     app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(Exception, _fail)
+    app.add_middleware(JsonBodies)
     describe(app)
     return app
 
 
-def _reply(error: TropismError, status: int | None = None) -> Response:
+def _reply(error: TropismError, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
     document = problem(error, status)
-    return Response(msgspec.json.encode(document), document.status, problem_headers(document.status))
+    headers = {**problem_headers(document.status), **(headers or {})}
+    return Response(msgspec.json.encode(document), document.status, headers)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
@@ -59,11 +64,22 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 async def _refuse_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        Fault(".".join(str(part) for part in fault["loc"]), str(fault.get("input", ""))[:200], fault["msg"])
-        for fault in error.errors()
-    ]
-    return _reply(InvalidInput("the request does not fit", *faults))
+    found = error.errors()
+    for fault in found:
+        if fault["type"] == "json_invalid":
+            reason = fault.get("ctx", {}).get("error", "it ends too early")
+            place = f"{reason}, at character {fault['loc'][-1]}"
+            return _reply(MalformedBody("the body is not JSON", Fault("body", place, "send one JSON object")))
+    return _reply(InvalidInput("the request does not fit", *(_fault(fault) for fault in found)))
+
+
+_FIXES = {"missing": "send it", "extra_forbidden": "leave it out; there is no such field"}
+
+
+def _fault(fault: Mapping[str, Any]) -> Fault:
+    field = ".".join(str(part) for part in fault["loc"])
+    value = "" if fault["type"] == "missing" else str(fault.get("input", ""))[:200]
+    return Fault(field, value, _FIXES.get(fault["type"], fault["msg"]))
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:
@@ -71,8 +87,10 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
     path = request.url.path
     if error.status_code == 404:
         return _reply(NotFound(f"there is no {path}", Fault("path", path, "see /openapi.json for what there is")))
-    fault = Fault("method", request.method, "see /openapi.json for what this path takes")
-    return _reply(InputError(str(error.detail), fault), error.status_code)
+    allowed = (error.headers or {}).get("Allow")
+    fix = f"use {allowed}" if allowed else "see /openapi.json for what this path takes"
+    message = f"{request.method} does not fit this path" if error.status_code == 405 else str(error.detail)
+    return _reply(InputError(message, Fault("method", request.method, fix)), error.status_code, error.headers)
 
 
 async def _fail(_: Request, __: Exception) -> Response:

@@ -18,7 +18,7 @@ _POLICIES = "no-change,static,scheduled,loop"
 @click.option("--label-delay", default="0", show_default=True, help="When a label is known: events (48) or time (2d).")
 @click.option("--policies", default=_POLICIES, show_default=True, help="What to run.")
 @click.option("--warmup", type=int, help="Events before the first model (default: a twentieth, 200 to 2000).")
-@click.option("--refit-every", type=int, help="Events between scheduled refits (default: the warm-up).")
+@click.option("--refit-every", type=int, help="Events between scheduled refits (default: half the warm-up).")
 @click.option("--learner", default="lightgbm", show_default=True, help="Learner that every policy uses.")
 @click.option("--metric", help="Metric that decisions rest on (default: brier, or mae for regression).")
 @click.option("--seed", default=0, show_default=True)

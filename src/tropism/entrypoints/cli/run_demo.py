@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tropism.core.clock import iso
+from tropism.core.task import Gate, Policy, Triggers
 from tropism.entrypoints.cli.run_replay import show_replay
 from tropism.entrypoints.replay.nasdaq import TARGET, write_nasdaq
 from tropism.entrypoints.replay.run import Plan
@@ -30,6 +31,17 @@ The world changes under the model. Four policies meet the same days:
 """
 
 
+_POLICY = Policy(
+    triggers=Triggers(new_outcomes=250, cooldown=250, decay=1.0, decay_rows=62),
+    gate=Gate(max_outcomes=1_000),
+    windows=("all",),
+    recent=500,
+    min_training=100,
+    challengers=1,
+    rollback_outcomes=1_000,
+)
+
+
 def run_demo(out: Path) -> None:
     started = time.monotonic()
     click.echo(_INTRODUCTION)
@@ -37,7 +49,7 @@ def run_demo(out: Path) -> None:
         path = Path(folder) / "nasdaq.parquet"
         write_nasdaq(path)
         stream = read_stream(path, target=TARGET, time="day", label_delay="1")
-        found = show_replay(stream, Plan(warmup=500, command="tropism demo"), out)
+        found = show_replay(stream, Plan(warmup=500, refit_every=500, policy=_POLICY, command="tropism demo"), out)
     click.echo()
     _tell(found)
     click.echo(f"\nThat took {time.monotonic() - started:.0f} seconds. The report, with charts: {found.html}")

@@ -34,7 +34,10 @@ FEWEST = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to replay. `warmup`, `refit_every`, `look_every`: events; defaults follow from the stream's length."""
+    """What to replay. `warmup`, `refit_every`, `look_every`: events; defaults follow from the stream's length.
+
+    `policy`: of the loop; in proportion to the warm-up if not given.
+    """
 
     policies: Sequence[str] = POLICIES
     warmup: int | None = None
@@ -43,6 +46,7 @@ class Plan:
     learner: str = "lightgbm"
     metric: str | None = None
     seed: int = 0
+    policy: Policy | None = None
     keep: Path | None = None
     command: str = ""
 
@@ -69,7 +73,7 @@ def replay(
         DataInvalid: a policy is unknown, or the warm-up does not fit the stream.
     """
     warmup = _warmup(stream, plan)
-    every = plan.refit_every or warmup
+    every = plan.refit_every or max(warmup // 2, 1)
     stream = _with_task(stream, _task(stream, plan, warmup))
     results: dict[str, PolicyResult] = {}
     loop: LoopRun | None = None
@@ -122,8 +126,8 @@ def _task(stream: Stream, plan: Plan, warmup: int) -> Task:
     if plan.metric is not None and plan.metric not in METRICS[kind]:
         fix = f"use one of: {', '.join(METRICS[kind])}"
         raise DataInvalid(f"the metric does not fit a {kind} target", Fault("--metric", repr(plan.metric), fix))
-    policy = Policy(
-        triggers=Triggers(new_outcomes=warmup, cooldown=warmup // 4, decay=1.0, decay_rows=max(warmup // 8, 20)),
+    policy = plan.policy or Policy(
+        triggers=Triggers(new_outcomes=2 * warmup, cooldown=warmup // 2, decay=3.0, decay_rows=max(warmup // 8, 20)),
         gate=Gate(max_outcomes=2 * warmup),
         recent=warmup,
         min_training=100,

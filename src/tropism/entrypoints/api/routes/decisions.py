@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -16,11 +16,13 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 def list_decisions(
     parts: Parts,
     model: str | None = None,
-    kind: str | None = None,
+    kind: Literal["promote", "reject", "wait", "rollback", "keep", "train"] | None = None,
     limit: int = Query(default=100, ge=1, le=100_000, description="How many, newest first."),
 ) -> list[dict[str, Any]]:
     """Decisions, newest first."""
-    found = parts.registry.decisions.list(model, limit, kind)  # type: ignore[arg-type]
+    if model is not None:
+        parts.registry.tasks.get(model)
+    found = parts.registry.decisions.list(model, limit, kind)
     return [msgspec.to_builtins(decision) for decision in found]
 
 

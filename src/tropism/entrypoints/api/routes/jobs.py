@@ -19,6 +19,8 @@ def list_jobs(
     parts: Parts, task: str | None = None, limit: int = Query(default=100, ge=1, le=10_000)
 ) -> list[dict[str, Any]]:
     """Jobs, newest first."""
+    if task is not None:
+        parts.registry.tasks.get(task)
     return [msgspec.to_builtins(job) for job in parts.registry.jobs.list(task, limit=limit)]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 
 from tropism.core.identity import Identifiers, task_tag
@@ -15,19 +15,19 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 _identifiers = Identifiers()
 
 
-class PromotionOrder(BaseModel):
+class PromotionOrder(BaseModel, extra="forbid"):
     """A promotion by a person. `expected`: the champion that it is based on; left out, whoever is champion."""
 
     version: int = Field(ge=1, description="The version to make champion.")
     expected: int | None = Field(default=None, description="The champion the decision is based on.")
-    actor: str = Field(default="http", description="Who does it; goes into the audit trail.")
+    actor: str = Field(default="http", min_length=1, description="Who does it; goes into the audit trail.")
     force: bool = Field(default=False, description="Although the policy asks for an approval. Recorded.")
 
 
-class RollbackOrder(BaseModel):
+class RollbackOrder(BaseModel, extra="forbid"):
     """A rollback by a person."""
 
-    actor: str = Field(default="http", description="Who does it; goes into the audit trail.")
+    actor: str = Field(default="http", min_length=1, description="Who does it; goes into the audit trail.")
 
 
 @router.get("")
@@ -79,7 +79,9 @@ def promote(name: str, order: PromotionOrder, parts: Parts) -> dict[str, Any]:
 
 
 @router.post("/{name}/rollback")
-def rollback(name: str, order: RollbackOrder, parts: Parts) -> dict[str, Any]:
+def rollback(
+    name: str, order: Annotated[RollbackOrder, Body(default_factory=RollbackOrder)], parts: Parts
+) -> dict[str, Any]:
     """Bring the former champion back."""
     now = parts.clock.now()
     decision = _identifiers.new(now, task_tag(name))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 from pydantic import BaseModel, Field
 
 from tropism.core.errors import Fault, InvalidInput
@@ -17,12 +17,12 @@ router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 _identifiers = Identifiers()
 
 
-class CycleOrder(BaseModel):
+class CycleOrder(BaseModel, extra="forbid"):
     """A cycle to run. `id`: a UUIDv7 of the caller's that makes asking again safe."""
 
     id: str | None = Field(default=None, description="UUIDv7 made by the caller; asking again with it is safe.")
     train: bool = Field(default=False, description="Train a challenger, whatever the triggers say.")
-    actor: str = Field(default="http", description="Who asks; goes into the decision.")
+    actor: str = Field(default="http", min_length=1, description="Who asks; goes into the decision.")
 
 
 @router.get("")
@@ -40,7 +40,9 @@ def get_task(task: str, parts: Parts) -> dict[str, Any]:
 
 
 @router.post("/{task}/cycles", status_code=202)
-def ask_for_cycle(task: str, order: CycleOrder, parts: Parts) -> dict[str, Any]:
+def ask_for_cycle(
+    task: str, order: Annotated[CycleOrder, Body(default_factory=CycleOrder)], parts: Parts
+) -> dict[str, Any]:
     """Ask for a turn of the loop: observe, decide, train, gate, release. Follow it at `/v1/jobs/{id}`."""
     parts.registry.tasks.get(task)
     if order.id is not None and not is_id(order.id):
