@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from tropism.core.errors import IntegrityError, NotFound
+from tropism.core.errors import IntegrityError, NotFound, TropismError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tropism.wiring import Platform
 
 _LEAST_SPACE = 1 << 30
@@ -22,8 +24,16 @@ class Check(NamedTuple):
 
 
 def verify(platform: Platform) -> tuple[Check, ...]:
-    """Every check, in the order in which a fault would matter."""
-    return (_artifacts(platform), _champions(platform), _audit(platform), _journal(platform), _disk(platform))
+    """Every check, in the order in which a fault would matter. One that cannot be made is a finding too."""
+    checks = (_artifacts, _champions, _audit, _journal, _disk)
+    return tuple(_made(check, platform) for check in checks)
+
+
+def _made(check: Callable[[Platform], Check], platform: Platform) -> Check:
+    try:
+        return check(platform)
+    except TropismError as error:
+        return Check(check.__name__.removeprefix("_"), "could not be checked", (str(error),))
 
 
 def _artifacts(platform: Platform) -> Check:

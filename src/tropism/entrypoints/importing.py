@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tropism.core.errors import DataInvalid, Fault
 from tropism.core.events import Outcome, Prediction, encode
-from tropism.core.identity import Identifiers, task_tag
+from tropism.core.identity import derived_id, task_tag
+from tropism.entrypoints.replay import cells
+from tropism.entrypoints.replay.ordering import order_events
+from tropism.entrypoints.replay.source import read_source
 from tropism.entrypoints.replay.stream import read_stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tropism.core.task import Task
+    from tropism.core.events import Event
+    from tropism.core.task import Feature, Task
+    from tropism.entrypoints.replay.stream import Stream
     from tropism.wiring import Platform
 
 _BATCH = 1_000
@@ -21,44 +32,87 @@ _BATCH = 1_000
 def import_history(platform: Platform, task: Task, path: Path, time: str | None) -> int:
     """Append a CSV or Parquet file's rows to the journal; how many.
 
-    Without a time column the rows are taken to be one second apart, ending now.
+    Without a time column the rows are taken to be one second apart, ending now. With one, a row that was imported
+    before counts once: ids follow from the row itself, so a longer export of the same history adds what is new.
 
     Raises:
         DataInvalid: the file does not fit the task.
     """
-    classes = task.classes or None
-    stream = read_stream(
-        path, target=task.target, time=time, features=task.feature_names, kind=task.kind, classes=classes
-    )
-    found = {feature.name: feature.type for feature in stream.task.features}
-    wrong = [
-        Fault(f"{path.name} {feature.name}", found[feature.name], f"the task declares {feature.type}")
-        for feature in task.features
-        if feature.type != found[feature.name]
-    ]
-    if wrong:
-        raise DataInvalid(f"{path.name} does not fit the task '{task.name}'", *wrong)
+    stream = _read(task, path, time)
+    features = _as_declared(path, task, stream)
     now = platform.clock.now()
     shift = 0 if time is not None else now - int(stream.at[-1]) - 1
     if int(stream.at[-1]) + shift > now:
         raise DataInvalid("history ends in the future", Fault(f"{path.name} {time}", "", "check the time column"))
-    identifiers, tag = Identifiers(), task_tag(task.name)
     journal = platform.journal()
+    seen: Counter[bytes] = Counter()
     try:
         for start in range(0, len(stream), _BATCH):
-            records = []
-            rows = stream.features.slice(start, _BATCH).to_pylist()
-            for offset, features in enumerate(rows):
-                index = start + offset
-                at = int(stream.at[index]) + shift
-                made = identifiers.new(at, tag)
-                records.append(encode(Prediction(id=made, task=task.name, at=at, features=features, variant="import")))
-                value = float(stream.labels[index])
-                answer = Outcome(
-                    id=identifiers.new(at, tag), task=task.name, value=value, at=at, received=at, prediction_id=made
-                )
-                records.append(encode(answer))
-            journal.append(records)
+            rows = features.slice(start, _BATCH).to_pylist()
+            events = _events(task, stream, start, rows, shift, seen)
+            journal.append([encode(event) for event in events])
     finally:
         journal.close()
     return len(stream)
+
+
+def _read(task: Task, path: Path, time: str | None) -> Stream:
+    """The file with the columns that the task names. A fault speaks of the task, not of a replay's options."""
+    columns = {"target": task.target, "time": time, "features": task.feature_names}
+    try:
+        return read_stream(path, **columns, kind=task.kind, classes=task.classes or None)  # type: ignore[arg-type]
+    except DataInvalid as error:
+        named = {"--target": f"target of '{task.name}'", "--features": f"features of '{task.name}'"}
+        faults = (Fault(named.get(one.field, one.field), one.value, one.fix) for one in error.faults)
+        raise DataInvalid(error.message, *faults) from error
+
+
+def _events(
+    task: Task, stream: Stream, start: int, rows: list[dict[str, Any]], shift: int, seen: Counter[bytes]
+) -> Iterator[Event]:
+    """A prediction and its outcome for each row; `seen` counts equal rows, which are different events."""
+    tag = task_tag(task.name)
+    for index, features in enumerate(rows, start=start):
+        at, value = int(stream.at[index]) + shift, float(stream.labels[index])
+        row = msgspec.json.encode((task.name, at, value, features))
+        seen[row] += 1
+        text = f"{seen[row]} {row.decode()}"
+        made = derived_id(at, f"prediction {text}", tag)
+        yield Prediction(id=made, task=task.name, at=at, features=features, variant="import")
+        yield Outcome(
+            id=derived_id(at, f"outcome {text}", tag),
+            task=task.name,
+            value=value,
+            at=at,
+            received=at,
+            prediction_id=made,
+        )
+
+
+def _as_declared(path: Path, task: Task, stream: Stream) -> pa.Table:
+    """The features as the task declares them, where the file's reading of them can be turned into that."""
+    found = {feature.name: feature.type for feature in stream.task.features}
+    columns, wrong = {}, []
+    for feature in task.features:
+        column = stream.features[feature.name]
+        if found[feature.name] != feature.type:
+            column = _turned(path, stream, column, feature)
+        if column is None:
+            fix = f"the task declares {feature.type}; mend the column, or the task"
+            wrong.append(Fault(f"{path.name} {feature.name}", found[feature.name], fix))
+        columns[feature.name] = column
+    if wrong:
+        raise DataInvalid(f"{path.name} does not fit the task '{task.name}'", *wrong)
+    return pa.table(columns)
+
+
+def _turned(path: Path, stream: Stream, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray | None:
+    """A column as another type, where nothing is lost; None where something would be."""
+    if feature.type == "category":
+        source = read_source(path)
+        written = pc.cast(source.columns.column(feature.name), pa.string())
+        return cells.clean(written).take(pa.array(order_events(source, stream.time).rows))
+    numbers = pa.types.is_floating(column.type)
+    if feature.type == "boolean" and numbers and pc.all(pc.is_in(column, pa.array([0.0, 1.0, None]))).as_py():
+        return pc.equal(column, 1.0)
+    return pc.cast(column, pa.float64()) if pa.types.is_boolean(column.type) else None

@@ -37,9 +37,10 @@ def promote_by_hand(
     waiting = [one for one in registry.approvals.pending(model) if one.version == version]
     decision = _identifiers.new(now, task_tag(model))
     evidence = {"comparison": "none", "reason": f"promoted by {actor}"}
-    if waiting and not force:
-        registry.approvals.approve(waiting[0].id, actor=actor, now=now)
+    if waiting:
         decision = waiting[0].decision_id
+        if not force:
+            registry.approvals.approve(waiting[0].id, actor=actor, now=now)
     return registry.promotion.promote(
         model,
         version,

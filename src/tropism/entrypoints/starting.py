@@ -1,25 +1,38 @@
-"""Starting a project: apply its tasks, then supervise its processes."""
+"""Starting a project: check what it needs, apply its tasks, then supervise its processes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tropism.entrypoints.supervisor import Supervisor
+from tropism.core.errors import Conflict, Fault
+from tropism.entrypoints.api.server import bind
+from tropism.entrypoints.supervisor import Supervisor, running
 from tropism.wiring import apply_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tropism.config import Settings
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
 
 def prepare(settings: Settings) -> Settings:
-    """Check and apply what `project.py` declares, before anything is started.
+    """Check what could keep a project from starting, and apply what its `project.py` declares.
 
     Raises:
-        ProjectInvalid, Conflict: what it declares is not valid, or would break history.
+        Conflict: the project is up already, or what it declares would break history.
+        PortInUse, SettingInvalid: a port is taken, or the address is none of this machine.
+        ProjectInvalid: what it declares is not valid.
         NotWritable: the state folder cannot be written.
     """
+    up = running(settings.folder)
+    if up is not None:
+        fault = Fault("pid", str(up.pid), "use it, or stop it first: `tropism down`")
+        raise Conflict(f"this project is already up on {address_of(settings)}", fault)
+    for host, port in ((settings.http.host, settings.http.port), ("127.0.0.1", settings.http.control_port)):
+        bind(host, port).close()
     apply_project(settings)
     return settings
 
@@ -32,4 +45,23 @@ def start(settings: Settings, say: Callable[[str], None]) -> Supervisor:
         PortInUse: a port is taken.
     """
     http = settings.http
-    return Supervisor(settings, (http.port, http.control_port), say)
+    supervisor = Supervisor(settings, (http.port, http.control_port), say)
+    _noted(settings).write_text(_address(settings))
+    return supervisor
+
+
+def address_of(settings: Settings) -> str:
+    """Where a project that is up is reached, as it was started; where it would be, if it never was."""
+    try:
+        return _noted(settings).read_text()
+    except OSError:
+        return _address(settings)
+
+
+def _noted(settings: Settings) -> Path:
+    return settings.folder / "up.address"
+
+
+def _address(settings: Settings) -> str:
+    host = _EVERYWHERE.get(settings.http.host, settings.http.host)
+    return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"

@@ -45,22 +45,18 @@ def gate(services: Services, task: Task, seen: Observation, trained: Trained | N
 
 
 def _first(task: Task, trained: Trained) -> Verdict:
-    """A first model must beat what answers without it, on the validation slice that its selection fit had not seen."""
+    """A first model must beat what answers without it, on rows that its fits had not seen."""
     result = trained.result
-    assert result is not None and trained.version is not None
-    better = result.gain_low > task.policy.gate.margin
+    assert result is not None and trained.version is not None and result.against_baseline is not None
     evidence = {
+        **result.against_baseline,
         "comparison": "baseline",
         "metric": task.metric_name,
-        "loss": result.loss,
         "baselines": result.baselines,
-        "estimate": result.gain,
-        "lower": result.gain_low,
-        "upper": result.gain_high,
         "artifact": result.artifact,
         "data": result.data,
-        "verdict": "better" if better else "undecided",
     }
+    better = evidence["verdict"] == "better"
     return Verdict(kind="promote" if better else "reject", version=trained.version, test=None, evidence=evidence)
 
 

@@ -30,6 +30,7 @@ class TrainingRequest(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     blobs: str
     spans: tuple[Span, ...]
+    first: bool = False
     seed: int = 0
     validation_rows: int = 1_000
     memory_mb: int = 8_192
@@ -49,8 +50,8 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     """The artifact of the best candidate, refitted on its whole span, and what is known about it.
 
     `metrics` were measured on the validation slice by the fit that had not seen it. `baselines` holds the mean
-    loss of each reference rule on the same slice. `gain` is the mean loss difference (the baseline that answers
-    while there is no model, minus the candidate) with a 95% interval.
+    loss of each reference rule on the same slice. `against_baseline`: for a first model, the rolling comparison with
+    the baseline that answers while there is none (`experiments.evidence.Evidence`).
     """
 
     artifact: str
@@ -60,9 +61,7 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     trained_until: int
     loss: float
     baselines: dict[str, float]
-    gain: float
-    gain_low: float
-    gain_high: float
+    against_baseline: dict[str, Any] | None
     metrics: dict[str, Any]
     candidates: tuple[Candidate, ...]
     data: dict[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable
@@ -15,34 +14,27 @@ import pyarrow as pa
 
 from tropism.core.errors import Fault, TrainingFailed
 from tropism.evaluation.metrics import losses, summarise
-from tropism.evaluation.references import reference_scores, served_baseline
+from tropism.evaluation.references import reference_scores
 from tropism.learners.artifact import store
-from tropism.learners.base import Dataset
 from tropism.learners.calibration import fit_calibration
 from tropism.learners.fitting import fit_model
 from tropism.training.request import Candidate, Span, TrainingRequest, TrainingResult
+from tropism.training.rolling import Rolled, against_baseline
+from tropism.training.rows import Rows, read_rows
 from tropism.training.split import MIN_ROWS, time_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tropism.core.task import Task
+    from tropism.learners.base import Dataset
     from tropism.learners.model import Model
     from tropism.storage.blobs import Blobs
-    from tropism.training.split import Split
+    from tropism.training.rolling import Rolled, against_baseline
+from tropism.training.split import Split
 
 Progress = Callable[[float, str], None]
 _LIBRARIES = ("tropism", "lightgbm", "numpy", "scikit-learn", "pyarrow")
-
-
-class _Rows(NamedTuple):
-    features: pa.Table
-    labels: NDArray[np.float64]
-    at: NDArray[np.int64]
-    known_at: NDArray[np.int64]
-
-    def take(self, rows: NDArray[np.intp]) -> Dataset:
-        return Dataset(self.features.take(pa.array(rows)), self.labels[rows], self.at[rows], None)
 
 
 class _Judged(NamedTuple):
@@ -63,65 +55,48 @@ def train(request: TrainingRequest, blobs: Blobs, progress: Progress) -> Trainin
     """
     started = time.process_time()
     task = request.task
-    rows = _read(task, request.table)
+    rows = read_rows(task, request.table)
     split = time_split(rows.at, rows.known_at, request.validation_rows)
     judged = _judge_all(request, rows, split, progress)
     best = min(judged, key=lambda one: one.candidate.loss)
-    progress(0.8, f"refitting {best.candidate.learner} on {best.span.name}")
+    rolled = _first(request, rows, best, len(judged), progress) if request.first else None
+    progress(0.9, f"refitting {best.candidate.learner} on {best.span.name}")
     everything = _within(best.span, np.arange(len(rows.at)), rows.at)
-    model, calibrated = _refit(request, rows.take(everything), rows.labels[split.validation], best)
-    baseline_losses = _baselines(task, rows, split)
-    gain = baseline_losses[served_baseline(task)] - best.losses
-    margin = 1.96 * float(gain.std(ddof=1)) / max(len(gain), 1) ** 0.5
-    data = {
-        **request.data,
-        "rows": len(everything),
-        "sha256": _digest(rows, everything),
-        "from": int(rows.at[everything[0]]),
-    }
-    environment = {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
-    metrics = {
-        name: _builtin(value)
-        for name, value in summarise(task.kind, rows.labels[split.validation], best.scores).items()
-    }
-    progress(0.95, "storing the artifact")
-    artifact = store(model, blobs, metrics=metrics)
+    labels = rows.labels[split.validation]
+    model, calibrated = _refit(request, rows.take(everything), labels, best)
+    metrics = msgspec.to_builtins(summarise(task.kind, labels, best.scores))
+    facts = {"rows": len(everything), "sha256": rows.digest(everything), "from": int(rows.at[everything[0]])}
     return TrainingResult(
-        artifact=artifact,
+        artifact=store(model, blobs, metrics=metrics),
         learner=best.candidate.learner,
         span=best.span.name,
         rows=len(everything),
         trained_until=int(rows.known_at.max()),
         loss=best.candidate.loss,
-        baselines={name: float(values.mean()) for name, values in baseline_losses.items()},
-        gain=float(gain.mean()),
-        gain_low=float(gain.mean()) - margin,
-        gain_high=float(gain.mean()) + margin,
+        baselines=_baselines(task, rows, split),
+        against_baseline=None if rolled is None else msgspec.to_builtins(rolled.evidence),
         metrics=metrics,
         candidates=tuple(one.candidate for one in judged),
-        data=data,
+        data={**request.data, **facts},
         signature=signature(task),
-        environment=environment,
-        fits=len(judged) + 1,
+        environment={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        fits=len(judged) + 1 + (0 if rolled is None else rolled.fits),
         cpu_seconds=time.process_time() - started,
         calibrated=calibrated,
     )
+
+
+def _first(request: TrainingRequest, rows: Rows, best: _Judged, tried: int, progress: Progress) -> Rolled:
+    """The winner of `tried` candidates was chosen on some of these rows, so it gets that much less alpha."""
+    progress(0.7, f"comparing {best.candidate.learner} with the baseline")
+    alpha = request.task.policy.gate.alpha / tried
+    return against_baseline(request.task, best.candidate.learner, rows, alpha=alpha, seed=request.seed)
 
 
 def signature(task: Task) -> dict[str, Any]:
     """What a model of this task takes and gives: feature names and types in order, and its classes."""
     inputs = [{"name": feature.name, "type": feature.type} for feature in task.features]
     return {"kind": task.kind, "inputs": inputs, "classes": list(task.classes)}
-
-
-def _read(task: Task, path: str) -> _Rows:
-    with pa.memory_map(path) as source:
-        table = pa.ipc.open_file(source).read_all()
-    if table.num_rows < 2 * MIN_ROWS:
-        fix = f"wait for at least {2 * MIN_ROWS} labelled predictions, or import history: `tropism train --data`"
-        raise TrainingFailed(f"there are {table.num_rows} labelled rows", Fault("rows", str(table.num_rows), fix))
-    features = pa.table({name: table[f"f_{name}"] for name in task.feature_names})
-    return _Rows(features, table["label"].to_numpy(), table["at"].to_numpy(), table["label_at"].to_numpy())
 
 
 def _within(span: Span, rows: NDArray[np.intp], at: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -131,11 +106,11 @@ def _within(span: Span, rows: NDArray[np.intp], at: NDArray[np.int64]) -> NDArra
     return rows if span.since is None else rows[at[rows] >= span.since]
 
 
-def _judge_all(request: TrainingRequest, rows: _Rows, split: Split, progress: Progress) -> list[_Judged]:
+def _judge_all(request: TrainingRequest, rows: Rows, split: Split, progress: Progress) -> list[_Judged]:
     plans = [(learner, span) for learner in request.task.learners for span in request.spans]
     judged, failures = [], []
     for number, (learner, span) in enumerate(plans):
-        progress(0.8 * number / len(plans), f"fitting {learner} on {span.name}")
+        progress(0.7 * number / len(plans), f"fitting {learner} on {span.name}")
         try:
             one = _judge(request, rows, split, learner, span)
         except TrainingFailed as error:
@@ -147,7 +122,7 @@ def _judge_all(request: TrainingRequest, rows: _Rows, split: Split, progress: Pr
     return judged
 
 
-def _judge(request: TrainingRequest, rows: _Rows, split: Split, learner: str, span: Span) -> _Judged:
+def _judge(request: TrainingRequest, rows: Rows, split: Split, learner: str, span: Span) -> _Judged:
     task = request.task
     fit = _within(span, split.fit, rows.at)
     if len(fit) < MIN_ROWS:
@@ -176,19 +151,10 @@ def _refit(request: TrainingRequest, data: Dataset, labels: NDArray[np.float64],
     return model.with_calibration(fit_calibration(task.kind, labels, best.scores)), True
 
 
-def _baselines(task: Task, rows: _Rows, split: Split) -> dict[str, NDArray[np.float64]]:
+def _baselines(task: Task, rows: Rows, split: Split) -> dict[str, float]:
     labels = rows.labels[split.validation]
     scores = reference_scores(task, rows.labels, rows.at, rows.known_at)
-    return {name: losses(task.metric_name, labels, values[split.validation]) for name, values in scores.items()}
-
-
-def _digest(rows: _Rows, chosen: NDArray[np.intp]) -> str:
-    digest = hashlib.sha256()
-    table = rows.features.take(pa.array(chosen)).append_column("label", pa.array(rows.labels[chosen]))
-    for batch in table.combine_chunks().to_batches():
-        digest.update(batch.serialize())
-    return digest.hexdigest()
-
-
-def _builtin(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+    return {
+        name: float(losses(task.metric_name, labels, values[split.validation]).mean())
+        for name, values in scores.items()
+    }

@@ -10,17 +10,18 @@ import click
 @click.command()
 @click.pass_obj
 def doctor(project: Path) -> None:
-    """Verify artifacts, audit trail and journal, and look at the machine. Exits with 1 when something is wrong."""
-    from tropism.config import load_settings
-    from tropism.verification import verify
-    from tropism.wiring import open_platform
+    """Verify artifacts, audit trail and journal, and look at the machine. Exits with 1 when something is wrong.
 
-    platform = open_platform(load_settings(project))
-    checks = verify(platform)
+    \b
+    tropism -C my-project doctor
+    """
+    from tropism.entrypoints.cli.opening import open_project
+    from tropism.verification import verify
+
     wrong = 0
-    for check in checks:
-        mark = click.style("ok", fg="green") if not check.findings else click.style("WRONG", fg="red", bold=True)
-        click.echo(f"{mark:>5}  {check.name}: {check.summary}")
+    for check in verify(open_project(project)):
+        mark = click.style("WRONG", fg="red", bold=True) if check.findings else click.style("   ok", fg="green")
+        click.echo(f"{mark}  {check.name}: {check.summary}")
         for finding in check.findings:
             wrong += 1
             click.echo(f"         {finding}")

@@ -54,11 +54,16 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         result = cli.main(args=words, prog_name="tropism", standalone_mode=False)
+    except BrokenPipeError:  # whoever read our output has seen enough, as in `tropism decisions | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
         return 130
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in ("-C", "--project", "--debug"):
+            click.echo("Write it before the command: tropism -C FOLDER status", err=True)
         return error.exit_code
     except TropismError as error:
         if debug:

@@ -12,7 +12,12 @@ import click
 @click.option("--compare", nargs=2, type=int, metavar="A B", help="Compare two versions of MODEL.")
 @click.pass_obj
 def models(project: Path, model: str | None, compare: tuple[int, int] | None) -> None:
-    """List models, or the versions of one."""
+    """List models, or the versions of one.
+
+    \b
+    tropism models payments
+    tropism models payments --compare 1 2
+    """
     from tropism.entrypoints.cli.show_models import compare_versions, list_models, list_versions
 
     if compare and not model:
@@ -32,10 +37,14 @@ def models(project: Path, model: str | None, compare: tuple[int, int] | None) ->
 @click.option("--force", is_flag=True, help="Although the policy asks for an approval. Recorded.")
 @click.pass_obj
 def promote(project: Path, model: str, version: int, actor: str, force: bool) -> None:
-    """Make VERSION the champion of MODEL, or approve a promotion that waits."""
+    """Make VERSION the champion of MODEL, or approve a promotion that waits.
+
+    \b
+    tropism promote payments 2
+    """
     from tropism.entrypoints.cli.show_models import promote_version
 
-    promote_version(project, model, version, actor, force)
+    promote_version(project, model, version, actor or "cli", force)
 
 
 @click.command()
@@ -43,7 +52,11 @@ def promote(project: Path, model: str, version: int, actor: str, force: bool) ->
 @click.option("--actor", envvar="USER", default="cli", help="Who does it; goes into the audit trail.")
 @click.pass_obj
 def rollback(project: Path, model: str, actor: str) -> None:
-    """Bring the former champion of MODEL back."""
+    """Bring the former champion of MODEL back.
+
+    \b
+    tropism rollback payments
+    """
     from tropism.entrypoints.cli.show_models import roll_back
 
-    roll_back(project, model, actor)
+    roll_back(project, model, actor or "cli")

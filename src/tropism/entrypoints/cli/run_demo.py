@@ -25,7 +25,7 @@ The Nasdaq composite, 1999 to 2018. Each day a model predicts how far the index 
 Its predictions go over HTTP to a real Tropism: data plane, control plane and worker run on this machine now.
 The world changes under the model. Four policies meet the same days:
   no-change   tomorrow will be like today
-  static      one model, trained on the first two years, never touched
+  static      one model, trained on the first three years, never touched
   scheduled   the same learner, refitted every 500 days, without asking
   loop        Tropism: trains a challenger when there is a reason, replaces the champion only on evidence
 """
@@ -49,7 +49,7 @@ def run_demo(out: Path) -> None:
         path = Path(folder) / "nasdaq.parquet"
         write_nasdaq(path)
         stream = read_stream(path, target=TARGET, time="day", label_delay="1")
-        found = show_replay(stream, Plan(warmup=500, refit_every=500, policy=_POLICY, command="tropism demo"), out)
+        found = show_replay(stream, Plan(warmup=750, refit_every=500, policy=_POLICY, command="tropism demo"), out)
     click.echo()
     _tell(found)
     click.echo(f"\nThat took {time.monotonic() - started:.0f} seconds. The report, with charts: {found.html}")

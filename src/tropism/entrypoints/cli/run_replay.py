@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tropism.core.errors import DataInvalid, Fault
+from tropism.entrypoints.cli.progressing import progress_bars
 from tropism.entrypoints.replay.run import Plan, Replay, replay
 from tropism.entrypoints.replay.stream import read_stream
 from tropism.entrypoints.replay.summary import table_text, verdict
@@ -29,6 +31,7 @@ def run_replay(data: Path, *, policies: Sequence[str], features: Sequence[str] |
         label_delay=options["label_delay"],
         limit=options["limit"],
     )
+    _require_new(options["keep"])
     for note in stream.notes:
         click.echo(f"  {note}")
     plan = Plan(
@@ -45,9 +48,16 @@ def run_replay(data: Path, *, policies: Sequence[str], features: Sequence[str] |
     click.echo(f"report: {found.html} and {found.json.name}")
 
 
+def _require_new(keep: Path | None) -> None:
+    """The replayed project is one of its own: what another one left would mix with it."""
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        fault = Fault("--keep", str(keep), "name a folder that does not exist yet")
+        raise DataInvalid("the folder to keep the replay in is taken", fault)
+
+
 def show_replay(stream: Stream, plan: Plan, out: Path) -> Replay:
     """Replay with a progress bar, and print the table and its verdict."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:>10}"),
@@ -56,16 +66,21 @@ def show_replay(stream: Stream, plan: Plan, out: Path) -> Replay:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, transient=True) as progress:
+    with progress_bars(*columns) as progress:
         bars: dict[str, Any] = {}
 
         def tell(policy: str, done: int, total: int) -> None:
             if policy not in bars:
                 bars[policy] = progress.add_task(policy, total=total)
+                if progress.disable:
+                    click.echo(f"  {policy}: {total:,} events", err=True)
             progress.update(bars[policy], completed=done)
 
-        found = replay(stream, plan, out, say=lambda text: progress.console.print(text), progress=tell)
-    metric = stream.task.metric_name if plan.metric is None else plan.metric
-    click.echo(table_text(found.report.stream.task.metric_name or metric, found.report.policies))
-    click.echo(verdict(found.report.stream.task.metric_name, found.report.policies).sentence)
+        def say(text: str) -> None:
+            progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        found = replay(stream, plan, out, say=say, progress=tell)
+    metric, policies = found.report.stream.task.metric_name, found.report.policies
+    click.echo(table_text(metric, policies))
+    click.echo(verdict(metric, policies).sentence)
     return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time as clock
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tropism.config import load_settings
-from tropism.core.clock import iso
 from tropism.core.errors import Fault, NotReady, TrainingFailed
 from tropism.core.identity import Identifiers, task_tag
-from tropism.entrypoints.cli.tables import shown
+from tropism.entrypoints.cli.opening import settings_of
+from tropism.entrypoints.cli.progressing import progress_bars
+from tropism.entrypoints.cli.tables import moment, shown
 from tropism.entrypoints.supervisor import running
 from tropism.registry import NewJob
 from tropism.wiring import apply_project, open_platform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tropism.registry import Job
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run_train(project: Path, task: str, data: Path | None, time: str | None, actor: str) -> None:
-    settings = load_settings(project)
+    settings = settings_of(project)
     apply_project(settings)
     platform = open_platform(settings)
     declared = platform.registry.tasks.get(task)
@@ -37,60 +39,81 @@ def run_train(project: Path, task: str, data: Path | None, time: str | None, act
     key = Identifiers().new(now, task_tag(task))
     request = {"task": task, "asked": actor}
     platform.registry.jobs.submit(NewJob(id=key, task=task, kind="cycle", request=request), now=now)
-    if running(settings.folder) is None:
-        _work_here(platform, key)
-    _report(platform, _follow(platform, key))
+    try:
+        if running(settings.folder) is None:
+            job = _work_here(platform, key)
+        else:
+            job = _follow(platform, key, lambda: running(settings.folder) is not None)
+    except KeyboardInterrupt:
+        platform.registry.jobs.cancel(key, platform.real.now())
+        raise
+    _report(platform, job)
 
 
-def _work_here(platform: Platform, key: str) -> None:
+def _work_here(platform: Platform, key: str) -> Job:
     """Nobody is up to do the job, so this process does it and leaves."""
-    import threading
-
     worker = platform.worker(automatic=False)
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
-        _follow(platform, key)
+        return _follow(platform, key, thread.is_alive)
+    except KeyboardInterrupt:
+        platform.registry.jobs.cancel(key, platform.real.now())
+        raise
     finally:
         stop.set()
         thread.join()
 
 
-def _follow(platform: Platform, key: str) -> Job:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _follow(platform: Platform, key: str, alive: Callable[[], bool]) -> Job:
+    """The job when it has ended. `alive`: whether anybody is there to do it."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    with progress_bars(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()) as progress:
         bar = progress.add_task("waiting for the worker", total=1.0)
         while True:
+            somebody = alive()
             job = platform.registry.jobs.get(key)
             progress.update(bar, completed=job.progress, description=job.message or "training")
             if job.status in ("done", "failed", "cancelled"):
                 return job
+            if not somebody:
+                fix = "the job waits in the queue: `tropism up` takes it up"
+                raise NotReady("the worker is gone", Fault("job", job.id, fix))
             clock.sleep(0.1)
 
 
 def _report(platform: Platform, job: Job) -> None:
-    if job.status == "cancelled":
+    result: dict[str, Any] = job.result or {}
+    if job.status == "cancelled" or (job.cancel and result.get("trained") is None):
         raise NotReady("the training was cancelled", Fault("job", job.id, "ask again: `tropism train`"))
     if job.status == "failed":
         raise TrainingFailed(str((job.error or {}).get("message", "it failed")))
-    result: dict[str, Any] = job.result or {}
-    if result.get("failure"):
-        raise TrainingFailed(result["failure"])
+    if result.get("trained") is None:
+        _explain(job.task, str(result.get("failure") or "nothing was trained"))
     version = platform.registry.versions.get(job.task, result["trained"])
     metrics = version.metrics
     best = min(metrics["baselines"].items(), key=lambda one: one[1])
     metric = platform.registry.tasks.get(job.task).metric_name
+    name = "error rate" if metric == "accuracy" else metric
     click.echo(f"version {version.version}: {version.learner} on {version.window}, {version.data['rows']} rows")
     click.echo(
-        f"  {metric} {shown(metrics['loss'])} on later rows; best baseline {best[0]} {shown(best[1])} (lower is better)"
+        f"  {name} {shown(metrics['loss'])} on later rows; best baseline {best[0]} {shown(best[1])} (lower is better)"
     )
     champion = platform.registry.aliases.live(job.task)
     if champion is not None and champion.champion == version.version:
-        click.echo(f"  it is the champion since {iso(champion.since)}")
+        click.echo(f"  it is the champion since {moment(champion.since)} UTC")
     elif champion is None:
         click.echo("  it is not better than the best baseline beyond doubt, so the baseline goes on answering")
     else:
         click.echo(f"  it challenges version {champion.champion}: evidence comes from the predictions made from now on")
+
+
+def _explain(task: str, failure: str) -> None:
+    """Raises the failure of a training; where there was too little to learn from, with the way to get more."""
+    message, *lines = failure.splitlines()
+    if "labelled rows" not in message:
+        raise TrainingFailed("\n".join([message, *lines]))
+    fix = f"send predictions and outcomes first, or import history: tropism train {task} --data FILE.csv --time COLUMN"
+    raise TrainingFailed(f"'{task}' cannot be trained yet: {message}", Fault("rows", "", fix))

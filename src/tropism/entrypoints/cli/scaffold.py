@@ -59,8 +59,9 @@ Predict, and later say how it turned out:
 
     curl -s localhost:8700/v1/outcomes -d '{{"prediction_id": "...", "outcome": false}}'
 
-Until enough outcomes are known, a baseline answers and says so (`"degraded": ["no-model"]`). To start from
-history: `tropism train payments --data history.csv --time at`.
+Until enough outcomes are known, a baseline answers and says so (`"degraded": ["no-model"]`). A prediction counts
+only when its outcome window has closed, here after 7 days: `outcome_window` in project.py. To start from history
+(columns: the features, the target and a time): `tropism train payments --data history.csv --time at`.
 """
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from tropism.core.clock import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_WIDE = 1_000
+
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A plain table on standard output; numbers to the right."""
+    """A plain table on standard output; numbers to the right. Outside a terminal a row is always one line."""
     from rich.console import Console
     from rich.table import Table
 
@@ -20,7 +27,13 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in kept:
         table.add_row(*(shown(value) for value in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def shown(value: Any) -> str:
@@ -32,3 +45,12 @@ def shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def moment(at: int) -> str:
+    """A time (µs) as people read it, UTC, to the minute.
+
+    >>> moment(90_000_000)
+    '1970-01-01 00:01'
+    """
+    return f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d %H:%M}"

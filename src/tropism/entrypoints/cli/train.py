@@ -14,7 +14,13 @@ import click
 @click.option("--actor", envvar="USER", default="cli", help="Who asks; goes into the decision.")
 @click.pass_obj
 def train(project: Path, task: str, data: Path | None, time: str | None, actor: str) -> None:
-    """Train a challenger for TASK now. Without a champion it becomes one if it beats the baselines."""
+    """Train a challenger for TASK now. Without a champion it becomes one if it beats the baselines.
+
+    \b
+    tropism train payments --data history.csv --time at
+    """
     from tropism.entrypoints.cli.run_train import run_train
 
-    run_train(project, task, data, time, actor)
+    if time is not None and data is None:
+        raise click.UsageError("--time names a column of --data; give both")
+    run_train(project, task, data, time, actor or "cli")
