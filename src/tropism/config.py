@@ -191,7 +191,7 @@ def _is_duration(value: object) -> bool:
         return False
 
 
-_LEAST = {("loop", "threads"): 1, ("training", "memory_mb"): 256, ("training", "attempts"): 1}
+_LEAST = {("loop", "threads"): 1, ("training", "memory_mb"): 1_024, ("training", "attempts"): 1}
 
 
 def _count_faults(settings: Settings) -> list[Fault]:

@@ -46,7 +46,8 @@ def _artifacts(platform: Platform) -> Check:
             load(one.artifact, platform.blobs)
         except (IntegrityError, NotFound) as error:
             findings.append(f"{one.model} version {one.version}: {error}")
-    return Check("artifacts", f"{len(versions)} versions loaded, every hash and format checked", tuple(findings))
+    count = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
+    return Check("artifacts", f"{count} loaded, every hash and format checked", tuple(findings))
 
 
 def _champions(platform: Platform) -> Check:

@@ -226,7 +226,7 @@ def check_predictions(platform: Platform, stream: Stream, run: LoopRun) -> int:
     assert np.array_equal(counted["label"].to_numpy(), stream.labels[:sent])
     scores = np.array([row[0] for row in counted["scores"].to_pylist()])
     assert np.array_equal(scores[WARMUP:], run.result.scores[: sent - WARMUP, 0])
-    return table.num_rows - len(stream)
+    return int(table.num_rows) - len(stream)
 
 
 def check_outcomes(platform: Platform, stream: Stream, run: LoopRun) -> int:
@@ -236,7 +236,7 @@ def check_outcomes(platform: Platform, stream: Stream, run: LoopRun) -> int:
     assert len(set(run.outcomes)) == len(run.outcomes) > len(stream) - 100
     assert set(table["id"].to_pylist()) == set(run.outcomes)
     counts = platform.cohorts.counts(stream.task, int(stream.label_at[-1]) + stream.task.window)
-    again = table.num_rows - len(run.outcomes)
+    again = int(table.num_rows) - len(run.outcomes)
     assert (counts.predictions, counts.answered, counts.duplicate) == (len(stream), len(run.outcomes), again)
     assert counts.unknown == counts.late == counts.corrected == 0
     return again

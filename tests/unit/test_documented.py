@@ -117,6 +117,8 @@ def test_every_route_is_explained() -> None:
 def _python(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
+    if field.default_factory is not msgspec.NODEFAULT:
+        return repr(field.default_factory())
     if field.default is msgspec.UNSET:
         return "not set"
     if isinstance(field.default, msgspec.Struct):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tropism.core.errors import Conflict, Fault
 from tropism.entrypoints.api.server import bind
 from tropism.entrypoints.supervisor import Supervisor, running
-from tropism.wiring import apply_project
+from tropism.wiring import apply_project, open_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ def prepare(settings: Settings) -> Settings:
         ProjectInvalid: what it declares is not valid.
         NotWritable: the state folder cannot be written.
     """
+    open_platform(settings)  # makes the state folder, or says why it cannot be
     up = running(settings.folder)
     if up is not None:
         fault = Fault("pid", str(up.pid), "use it, or stop it first: `tropism down`")

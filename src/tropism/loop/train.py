@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Conflict, NotFound, TrainingFailed
+from tropism.core.errors import DiskFull, Fault, NotFound, TrainingFailed, TropismError
 from tropism.feedback.joining import moments
 from tropism.registry import NewVersion
 from tropism.training.request import TrainingRequest, TrainingResult
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tropism.loop.decide import Plan
     from tropism.loop.observe import Observation
     from tropism.loop.services import Services
+
+_ROWS = "rows.arrow"
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,31 +42,43 @@ def train(services: Services, task: Task, seen: Observation, plan: Plan, job: st
     error: the loop goes on with the model it has.
     """
     folder = services.work / job
-    request = prepare(services, task, seen, plan.changed, folder, job)
-    failure = ""
-    for _ in range(services.training.attempts):
+    try:
+        request = prepare(services, task, seen, plan.changed, folder, job)
+        result = _attempt(services, request, folder)
+    except Cancelled as error:
+        return Trained(failure=error.message)
+    except TrainingFailed as error:
+        return Trained(failure=str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fix = "free space on the disk of this folder; the training goes on then"
+        raise DiskFull("there is no room to train", Fault("work", str(folder), fix)) from error
+    finally:
+        (folder / _ROWS).unlink(missing_ok=True)
+    return Trained(version=_register(services, task, seen, result, job), result=result)
+
+
+def _attempt(services: Services, request: TrainingRequest, folder: Path) -> TrainingResult:
+    """The training's result. One that dies is begun again."""
+    job = request.job
+    for left in reversed(range(max(services.training.attempts, 1))):
         try:
-            result = run_training(
+            return run_training(
                 request,
                 folder,
                 on_progress=lambda share, text: _report(services, job, share, text),
                 cancelled=lambda: _cancelled(services, job),
             )
-        except Cancelled as error:
-            return Trained(failure=error.message)
         except TrainingFailed as error:
-            failure = str(error)
-            if "process ended" not in error.message:
-                break
-        else:
-            Path(request.table).unlink(missing_ok=True)
-            return Trained(version=_register(services, task, seen, result, job), result=result)
-    return Trained(failure=failure)
+            if left == 0 or "process ended" not in error.message:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _report(services: Services, job: str, share: float, text: str) -> None:
     """Progress is for people; a training goes on when nobody can be told."""
-    with suppress(Conflict, NotFound):
+    with suppress(TropismError):
         services.registry.jobs.progress(job, services.holder, share, text, services.real.now())
 
 
@@ -82,7 +97,7 @@ def prepare(
     known = services.cohorts.known(task, now=seen.now, versions=seen.lake).table
     for column in ("at", "label_at"):
         known = known.set_column(known.schema.get_field_index(column), column, pa.array(moments(known, column)))
-    path = folder / "rows.arrow"
+    path = folder / _ROWS
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, known.schema) as writer:
         writer.write_table(known)
     return TrainingRequest(

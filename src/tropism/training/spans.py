@@ -33,4 +33,4 @@ def spans(policy: Policy, at: NDArray[np.int64], changed: int | None) -> tuple[S
             rows = int((at >= changed).sum())
             if policy.min_training <= rows < len(at):
                 found.append(Span("since-change", since=changed))
-    return tuple(found) or (Span("all"),)
+    return tuple(dict.fromkeys(found)) or (Span("all"),)

@@ -6,6 +6,7 @@ then `{"result": ...}` or `{"error": ...}`. A job that dies leaves nothing behin
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import selectors
@@ -13,17 +14,21 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from tropism.core.clock import SECOND
-from tropism.core.errors import Fault, TrainingFailed, TropismError
+from tropism.core.errors import DiskFull, Fault, TrainingFailed, TropismError
 from tropism.training.request import TrainingRequest, TrainingResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_LAST_MOMENTS = 10.0
 
 
 class Cancelled(TrainingFailed):
@@ -40,6 +45,7 @@ def run_training(
 
     Raises:
         TrainingFailed: it ended with an error, died, or ran past its time limit.
+        DiskFull: there was no room for its artifact.
         Cancelled: `cancelled()` became true; it is asked about four times a second.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,21 +94,29 @@ def _follow(
                 continue
             chunk = process.stdout.read()
             if chunk == b"":
+                _let_end(process)
                 return {}
             *lines, pending = (pending + (chunk or b"")).split(b"\n")
             for line in lines:
                 message = msgspec.json.decode(line)
                 if "progress" not in message:
-                    process.wait()
+                    _let_end(process)
                     return dict(message)
                 on_progress(message["progress"], message["message"])
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Its own exit status is wanted; but everything is said, so one that hangs in its exit is killed."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_LAST_MOMENTS)
 
 
 def _result(answer: dict[str, Any], status: int, log: Path) -> TrainingResult:
     if "result" in answer:
         return msgspec.convert(answer["result"], TrainingResult)
     if "error" in answer:
-        raise TrainingFailed(answer["error"], *msgspec.convert(answer["faults"], list[Fault]))
+        kind = DiskFull if answer.get("code") == DiskFull.code else TrainingFailed
+        raise kind(answer["error"], *msgspec.convert(answer["faults"], list[Fault]))
     tail = log.read_text(errors="replace")[-500:].strip()
     ended = f"ended with signal {-status}" if status < 0 else f"ended with status {status}"
     fix = "free memory or raise training.memory_mb, then `tropism train` again"
@@ -126,25 +140,35 @@ def main(path: str) -> int:
     request = msgspec.json.decode(Path(path).read_bytes(), type=TrainingRequest)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints goes to the log, not between our lines
-    limit = request.memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     from tropism.storage.blobs import Blobs
     from tropism.training.trainer import train
 
+    # after the imports: a library that cannot be loaded says many things, but not that memory is short
+    limit = request.memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
         result = train(
             request, Blobs(request.blobs), lambda share, text: _say(output, {"progress": share, "message": text})
         )
     except TropismError as error:
-        _say(output, {"error": error.message, "faults": msgspec.to_builtins(error.faults)})
+        _say(output, {"error": error.message, "code": error.code, "faults": msgspec.to_builtins(error.faults)})
         return 1
-    except MemoryError:
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
         fix = "raise training.memory_mb, or train on a smaller window"
         fault = Fault("training.memory_mb", str(request.memory_mb), fix)
         _say(output, {"error": "the training ran out of memory", "faults": msgspec.to_builtins([fault])})
         return 1
     _say(output, {"result": msgspec.to_builtins(result)})
     return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Each library has its own way to say so."""
+    text = str(error).lower()
+    said = any(words in text for words in ("allocate memory", "bad_alloc", "failed to map segment"))
+    return said or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 if __name__ == "__main__":

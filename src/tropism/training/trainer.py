@@ -12,14 +12,14 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from tropism.core.errors import Fault, TrainingFailed
+from tropism.core.errors import DataInvalid, Fault, TrainingFailed
 from tropism.evaluation.metrics import losses, summarise
 from tropism.evaluation.references import reference_scores
 from tropism.learners.artifact import store
 from tropism.learners.calibration import fit_calibration
 from tropism.learners.fitting import fit_model
 from tropism.training.request import Candidate, Span, TrainingRequest, TrainingResult
-from tropism.training.rolling import Rolled, against_baseline
+from tropism.training.rolling import against_baseline
 from tropism.training.rows import Rows, read_rows
 from tropism.training.split import MIN_ROWS, time_split
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tropism.learners.base import Dataset
     from tropism.learners.model import Model
     from tropism.storage.blobs import Blobs
-    from tropism.training.rolling import Rolled, against_baseline
-from tropism.training.split import Split
+    from tropism.training.rolling import Rolled
+    from tropism.training.split import Split
 
 Progress = Callable[[float, str], None]
 _LIBRARIES = ("tropism", "lightgbm", "numpy", "scikit-learn", "pyarrow")
@@ -113,7 +113,7 @@ def _judge_all(request: TrainingRequest, rows: Rows, split: Split, progress: Pro
         progress(0.7 * number / len(plans), f"fitting {learner} on {span.name}")
         try:
             one = _judge(request, rows, split, learner, span)
-        except TrainingFailed as error:
+        except (TrainingFailed, DataInvalid) as error:
             failures.append(Fault(f"{learner} on {span.name}", "", error.message))
             continue
         judged.append(one)

@@ -20,12 +20,12 @@ def fit(task: Task, data: Dataset, learner: LightGBM) -> tuple[Estimator, Encode
     return learner.fit(rows, task), rows
 
 
-def test_the_defaults_are_lightgbms_own() -> None:
+def test_the_defaults_grow_small_trees() -> None:
     defaults = LightGBM().parameters
     assert defaults["num_trees"] == 100
     assert defaults["num_leaves"] == 7
     assert defaults["learning_rate"] == 0.05
-    assert defaults["min_data_in_leaf"] == 20
+    assert defaults["min_data_in_leaf"] == 50
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])

@@ -25,11 +25,12 @@ def test_calibration_can_be_fitted_on_the_way(
     make_task: Callable[..., Task], make_data: Callable[..., Dataset]
 ) -> None:
     task, data, fresh = make_task("binary"), make_data("binary"), make_data("binary", seed=8)
-    plain = fit_model(task, "lightgbm", data)
+    large = {"num_leaves": 31, "min_data_in_leaf": 20, "learning_rate": 0.1}
+    plain = fit_model(task, "lightgbm", data, parameters=large)
     scores = plain.uncalibrated(fresh.features)
-    model = fit_model(task, "lightgbm", data, calibrate=(fresh.labels, scores))
+    model = fit_model(task, "lightgbm", data, parameters=large, calibrate=(fresh.labels, scores))
     assert isinstance(model.calibration, Platt)
-    assert model.calibration.slope < 0.9  # a hundred trees on 600 rows are too sure of themselves
+    assert model.calibration.slope < 0.9  # a hundred large trees on 600 rows are too sure of themselves
     np.testing.assert_array_equal(model.predict(fresh.features), model.calibration.apply(scores))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,6 +40,8 @@ _POLICY = Policy(
     challengers=1,
     rollback_outcomes=1_000,
 )
+DEMO: dict[str, Any] = {"warmup": 750, "refit_every": 500, "look_every": 25, "policy": _POLICY}
+"""How the demo is replayed: after three years, with a policy for a slow stream where all history stays useful."""
 
 
 def run_demo(out: Path) -> None:
@@ -49,7 +51,7 @@ def run_demo(out: Path) -> None:
         path = Path(folder) / "nasdaq.parquet"
         write_nasdaq(path)
         stream = read_stream(path, target=TARGET, time="day", label_delay="1")
-        found = show_replay(stream, Plan(warmup=750, refit_every=500, policy=_POLICY, command="tropism demo"), out)
+        found = show_replay(stream, Plan(**DEMO, command="tropism demo"), out)
     click.echo()
     _tell(found)
     click.echo(f"\nThat took {time.monotonic() - started:.0f} seconds. The report, with charts: {found.html}")

@@ -98,7 +98,7 @@ class Driver:
         self._looks = {warmup, *range(warmup + look_every, len(stream), look_every)}
         self._client = Client(project.address, retries=60, clock=project.clock)
         headers = {"content-type": "application/json"}
-        self._http = httpx.Client(base_url=project.address, timeout=60, headers=headers)
+        self._http = httpx.Client(base_url=project.address, timeout=60, headers=headers, trust_env=False)
         self._ids: list[str] = []
         self._outcomes: list[str] = []
         self._cycles: list[dict[str, Any]] = []
@@ -186,7 +186,7 @@ class Driver:
         while True:
             try:
                 reply = self._http.request(method, path, content=None if body is None else msgspec.json.encode(body))
-                if reply.status_code < 500:
+                if reply.status_code < 500 and reply.status_code != 429:
                     break
                 problem = reply.text
             except httpx.TransportError as error:
@@ -207,7 +207,6 @@ class Driver:
             Decision(one.id, one.at, one.kind, one.model, one.version, one.evidence) for one in reversed(kept)
         )
         models = len(registry.versions.list(name))
-        cpu += sum(cycle["cpu_seconds"] for cycle in self._cycles)
         result = PolicyResult("loop", self._warmup, self._scores[self._warmup :], models, cpu_seconds=cpu)
         fits = sum(cycle["fits"] for cycle in self._cycles)
         seen = (self._ids, self._versions, self._outcomes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import resource
 import tempfile
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ POLICIES = ("no-change", "static", "scheduled", "loop")
 FEWEST = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to replay. `warmup`, `refit_every`, `look_every`: events; defaults follow from the stream's length.
 
@@ -51,7 +52,7 @@ class Plan:
     command: str = ""
 
 
-@dataclass(eq=False)
+@dataclasses.dataclass(eq=False)
 class Replay:
     """What came of it."""
 
@@ -59,7 +60,7 @@ class Replay:
     html: Path
     json: Path
     loop: LoopRun | None = None
-    results: dict[str, PolicyResult] = field(default_factory=dict)
+    results: dict[str, PolicyResult] = dataclasses.field(default_factory=dict)
 
 
 def replay(
@@ -86,9 +87,9 @@ def replay(
         if name == "no-change":
             results[name] = no_change(stream, warmup=warmup)
         elif name == "static":
-            results[name] = static(stream, _fit(stream.task, plan), warmup=warmup, fewest=20, progress=tell)
+            results[name] = static(stream, fit_for(stream.task, plan), warmup=warmup, fewest=20, progress=tell)
         elif name == "scheduled":
-            fit = _fit(stream.task, plan)
+            fit = fit_for(stream.task, plan)
             results[name] = scheduled(stream, fit, warmup=warmup, every=every, fewest=20, progress=tell)
         else:
             loop = _loop(stream, plan, warmup, say, tell)
@@ -143,12 +144,10 @@ def _task(stream: Stream, plan: Plan, warmup: int) -> Task:
 
 
 def _with_task(stream: Stream, task: Task) -> Stream:
-    from dataclasses import replace
-
-    return replace(stream, task=task)
+    return dataclasses.replace(stream, task=task)
 
 
-def _fit(task: Task, plan: Plan) -> Callable[[pa.Table, NDArray[Any], NDArray[Any]], Predictor]:
+def fit_for(task: Task, plan: Plan) -> Callable[[pa.Table, NDArray[Any], NDArray[Any]], Predictor]:
     """The loop's learner, for the policies beside it."""
     from tropism.learners.base import Dataset
     from tropism.learners.fitting import fit_model
@@ -162,8 +161,14 @@ def _fit(task: Task, plan: Plan) -> Callable[[pa.Table, NDArray[Any], NDArray[An
 def _loop(stream: Stream, plan: Plan, warmup: int, say: Callable[[str], None], tell: Callable[[int], None]) -> LoopRun:
     look = plan.look_every or max(warmup // 20, 25)
     place = nullcontext(str(plan.keep)) if plan.keep else tempfile.TemporaryDirectory(prefix="tropism-replay-")
-    with place as folder, Project(Path(folder), stream.task, say) as project:
-        return Driver(project, stream, warmup=warmup, look_every=look).run(tell)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with place as folder:
+        with Project(Path(folder), stream.task, say) as project:
+            found = Driver(project, stream, warmup=warmup, look_every=look).run(tell)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # of processes that have ended
+    processes = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    result = dataclasses.replace(found.result, cpu_seconds=found.result.cpu_seconds + processes)
+    return dataclasses.replace(found, result=result)
 
 
 def _drift(stream: Stream, warmup: int, windows: int = 30) -> tuple[Drift, ...]:
@@ -192,5 +197,10 @@ def _extra(stream: Stream, results: dict[str, PolicyResult], loop: LoopRun | Non
     }
     extra: dict[str, Any] = {"metrics": metrics, "refit_every": every}
     if loop is not None:
-        extra |= {"fits": {"loop": loop.fits}, "degraded": loop.degraded, "cycles": len(loop.cycles)}
+        extra |= {
+            "fits": {"loop": loop.fits},
+            "training_cpu_seconds": sum(cycle["cpu_seconds"] for cycle in loop.cycles),
+            "degraded": loop.degraded,
+            "cycles": len(loop.cycles),
+        }
     return extra

@@ -4,6 +4,7 @@ What callers may rely on:
 
 - A step whose result was recorded is never run again for the same key. A step that was cut short is run again,
   so a step runs **at least once**: what it writes must be idempotent.
+- A durable engine waits, within a step, for what passes: a step that raises `DiskFull` or `NotReady` is tried again.
 - Arguments and results are JSON values. A step that raises a `TropismError` raises the same error, with the same
   code, when it is replayed.
 - `run` with a key that has ended gives the recorded result again without running anything.

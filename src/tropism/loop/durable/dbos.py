@@ -6,7 +6,13 @@ default, pickle, is never used.
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
+import sqlite3
+import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -16,6 +22,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._serialization import Serializer
 
+from tropism.core.errors import DiskFull, NotReady
 from tropism.loop.durable.base import Json, Workflow, Workflows, capture, release
 
 if TYPE_CHECKING:
@@ -23,6 +30,11 @@ if TYPE_CHECKING:
 
 _VERSION = "tropism-1"
 """Recovery resumes workflows of this version only: raise it when the steps of a workflow change."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_LITTLE = 1 << 20
+"""Bytes free under which a failed write is put down to a full disk."""
+
+log = logging.getLogger("tropism.workflows")
 
 
 class _JsonSerializer(Serializer):
@@ -43,7 +55,19 @@ class _JsonSerializer(Serializer):
 
 class _DbosSteps:
     def step(self, name: str, function: Callable[[], Json]) -> Json:
-        return release(DBOS.run_step({"name": name}, capture, function))
+        return release(DBOS.run_step({"name": name}, capture, partial(_settled, name, function)))
+
+
+def _settled(name: str, function: Callable[[], Json]) -> Json:
+    """A step's result. It is tried again while the disk is full or a store is away, as that is no result."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return function()
+        except (DiskFull, NotReady) as error:
+            log.warning("step '%s' is tried again in %g s: %s", name, pause, error)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _engine(url: str) -> sa.Engine:
@@ -58,7 +82,26 @@ def _engine(url: str) -> sa.Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
+    @sa.event.listens_for(engine, "handle_error")
+    def _wait_for_room(context: sa.engine.ExceptionContext) -> None:
+        # DBOS waits for a database that is locked. On a full disk it would give up a workflow without a record of
+        # that, and nobody would ever go on with it.
+        error = context.original_exception
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _no_room(url)):
+            log.warning("the disk is full, the workflows wait: %s", url)
+            raise sa.exc.OperationalError(context.statement, None, _Full("database is locked: no room")) from error
+
     return engine
+
+
+class _Full(sqlite3.OperationalError):
+    """Named so that DBOS takes it for a lock."""
+
+
+def _no_room(url: str) -> bool:
+    folder = Path(sa.make_url(url).database or "").absolute().parent
+    return shutil.disk_usage(folder).free < _LITTLE
 
 
 class DbosWorkflows(Workflows):

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tropism.wiring import Platform
+
+Command = Callable[..., Any]
+Register = Callable[..., int]
+
+
+def test_no_models_say_how_to_get_one(shop: Command) -> None:
+    assert "declare a task in project.py" in shop("models").out
+
+
+def test_models_are_listed_with_what_is_live(
+    shop: Command, platform: Platform, register: Register, promote: Callable[..., str]
+) -> None:
+    assert shop("models").out.splitlines()[1].split() == ["payments", "binary", "-", "-", "0"]
+    register(1)
+    register(2)
+    promote(1)
+    promote(2)
+    head, row = shop("models").out.splitlines()
+    assert head.split() == ["model", "kind", "champion", "previous", "versions"]
+    assert row.split() == ["payments", "binary", "2", "1", "2"]
+
+
+def test_a_model_without_a_version_says_how_to_train_one(shop: Command, platform: Platform) -> None:
+    assert "tropism train payments" in shop("models", "payments").out
+
+
+def test_versions_are_listed_beside_their_baseline(
+    shop: Command, platform: Platform, register: Register, promote: Callable[..., str]
+) -> None:
+    register(1)
+    register(2)
+    promote(2)
+    lines = shop("models", "payments").out.splitlines()
+    assert lines[0].split()[:7] == ["version", "is", "learner", "window", "rows", "brier", "baseline"]
+    assert lines[1].split()[:7] == ["1", "candidate", "linear", "all", "201", "0.13", "0.24"]
+    assert lines[2].split()[:2] == ["2", "champion"]
+    assert "lower is better" in lines[3]
+    assert all(line == line.rstrip() for line in lines)
+    assert max(map(len, lines)) <= 95
+
+
+def test_two_versions_are_compared(shop: Command, platform: Platform, register: Register) -> None:
+    def metrics(loss: float, value: float) -> dict[str, Any]:
+        interval = {"value": value, "low": value - 0.1, "high": value + 0.1}
+        candidates = [{"learner": "linear", "span": "all", "rows": 100, "loss": loss}]
+        return {"loss": loss, "metrics": {"auc": interval}, "candidates": candidates}
+
+    register(1, metrics=metrics(0.2, 0.7))
+    register(2, metrics=metrics(0.1, 0.8))
+    out = shop("models", "payments", "--compare", "1", "2").out
+    assert "version 1" in out.splitlines()[0]
+    (auc,) = [line for line in out.splitlines() if " auc " in line]
+    assert "0.7 (0.6 to 0.8)" in auc
+    assert "0.8 (0.7 to 0.9)" in auc
+    assert "linear on all 0.2" in out
+    assert "111111111111..." in out
+    assert shop("models", "payments", "--compare", "1", "1").out == "versions 1 and 1 do not differ\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("models", "nix"), "unknown-task", "use one of: payments"),
+        (("models", "payments", "--compare", "1", "9"), "unknown-version", "it has version 1 only"),
+        (("promote", "nix", "1"), "unknown-task", "use one of: payments"),
+        (("promote", "payments", "9"), "unknown-version", "it has version 1 only"),
+        (("promote", "payments", "99999999999999999999"), "unknown-version", "it has version 1 only"),
+        (("rollback", "nix"), "unknown-task", "use one of: payments"),
+        (("rollback", "payments"), "conflict", "promote another version instead"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
+)
+def test_what_there_is_not_is_named(
+    shop: Command, platform: Platform, register: Register, arguments: tuple[str, ...], code: str, words: str
+) -> None:
+    register()
+    said = shop(*arguments)
+    assert said.code == 1
+    assert said.err.startswith(f"error [{code}]")
+    assert words in said.err
+
+
+def test_promote_and_rollback_say_what_moved_and_who_did_it(
+    shop: Command, platform: Platform, register: Register
+) -> None:
+    register(1)
+    register(2)
+    assert "version 1 is the champion of payments; there was none before" in shop("promote", "payments", 1).out
+    assert "version 1 was before" in shop("promote", "payments", 2, "--actor", "bob").out
+    said = shop("rollback", "payments")
+    assert "version 1 is the champion of payments again, instead of version 2" in said.out
+    assert platform.registry.aliases.get("payments", "champion") == 1
+    actors = [one.actor for one in platform.registry.decisions.list("payments")]
+    assert actors == ["ann", "bob", "ann"]
+    shown = said.out.rpartition("decision ")[2].strip(")\n")
+    assert "rolled back by ann" in shop("decisions", "show", shown).out
+
+
+def test_an_actor_without_a_name_is_the_command_line(shop: Command, platform: Platform, register: Register) -> None:
+    register()
+    shop("promote", "payments", 1, "--actor", "")
+    assert platform.registry.decisions.list("payments")[0].actor == "cli"
+
+
+def test_the_champion_is_not_promoted_again(shop: Command, platform: Platform, register: Register) -> None:
+    register()
+    shop("promote", "payments", 1)
+    said = shop("promote", "payments", 1)
+    assert said.code == 1
+    assert "version 1 is the champion of 'payments' already" in said.err
+
+
+def test_a_policy_that_wants_an_approval(shop: Command, project: Path, platform: Platform, register: Register) -> None:
+    path = project / "project.py"
+    path.write_text(path.read_text().replace("approval=False", "approval=True"))
+    shop("apply")
+    register()
+    said = shop("promote", "payments", 1)
+    assert said.code == 1
+    assert said.err.startswith("error [policy-refused]")
+    assert shop("promote", "payments", 1, "--force").code == 0
