@@ -65,6 +65,10 @@ _PROBLEM = {
         },
     },
 }
+_REFUSED = {
+    "description": "Refused: what to change",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -73,8 +77,14 @@ def describe(app: FastAPI) -> None:
 
     def both() -> dict[str, Any]:
         document = own()
+        for operation in (one for methods in document["paths"].values() for one in methods.values()):
+            operation["responses"].pop("422", None)  # FastAPI's own form of a refusal, which nobody is sent
+            operation["responses"]["default"] = _REFUSED
         document["paths"].update(_paths())
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = _PROBLEM
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         return document
 
     app.openapi = both  # type: ignore[method-assign]
@@ -85,11 +95,7 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replies(status: str, schema: dict[str, Any]) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        status: {"description": "Done", "content": _json(schema)},
-        "default": {"description": "Refused: what to change", "content": problem},
-    }
+    return {status: {"description": "Done", "content": _json(schema)}, "default": _REFUSED}
 
 
 def _paths() -> dict[str, Any]:

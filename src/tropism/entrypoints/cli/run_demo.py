@@ -81,7 +81,7 @@ def _sentence(decision: Decision) -> str:
     if decision.kind == "promote":
         return (
             f"version {decision.version} replaced version {evidence['incumbent']['version']}: error lower by "
-            f"{evidence['estimate']:.1f} points over {evidence['n']} later days, certainly by {evidence['lower']:.1f}"
+            f"{evidence['estimate']:.1f} points over {evidence['n']} later days, at least {evidence['lower']:.2g}"
         )
     if decision.kind == "rollback":
         return f"rolled back to version {decision.version}: it was better after all"

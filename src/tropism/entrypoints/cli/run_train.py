@@ -113,7 +113,7 @@ def _report(platform: Platform, job: Job) -> None:
 def _explain(task: str, failure: str) -> None:
     """Raises the failure of a training; where there was too little to learn from, with the way to get more."""
     message, *lines = failure.splitlines()
-    if "labelled rows" not in message:
+    if not message.startswith("there are "):
         raise TrainingFailed("\n".join([message, *lines]))
     fix = f"send predictions and outcomes first, or import history: tropism train {task} --data FILE.csv --time COLUMN"
     raise TrainingFailed(f"'{task}' cannot be trained yet: {message}", Fault("rows", "", fix))

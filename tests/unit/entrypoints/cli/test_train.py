@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ def engine(project: Path) -> Iterator[None]:
     path.write_text(path.read_text().replace('("lightgbm", "linear")', '("linear",)'))
     yield
     DBOS.destroy(destroy_registry=True)
+    logging.getLogger("dbos").handlers.clear()  # they write to what standard error was in this test
 
 
 @pytest.fixture
