@@ -185,10 +185,23 @@ def _feature_faults(task: Task) -> list[Fault]:
     for feature in task.features:
         if not feature.name or feature.name == task.target:
             faults.append(Fault("features", repr(feature.name), "a feature needs a name that is not the target's"))
+        if feature.default is not msgspec.UNSET and not _fits(feature):
+            fix = f"give a {feature.type}, or None if it is nullable"
+            faults.append(Fault(f"features.{feature.name}.default", repr(feature.default), fix))
         low, high = feature.minimum, feature.maximum
         if low is not None and high is not None and low > high:
             faults.append(Fault(f"features.{feature.name}.minimum", str(low), f"make it at most {high}"))
     return faults
+
+
+def _fits(feature: Feature) -> bool:
+    """Whether a feature's default is of its type."""
+    value = feature.default
+    if value is None:
+        return feature.nullable
+    if feature.type == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str if feature.type == "category" else bool)
 
 
 def _kind_faults(task: Task) -> list[Fault]:

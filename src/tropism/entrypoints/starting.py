@@ -46,7 +46,7 @@ def start(settings: Settings, say: Callable[[str], None]) -> Supervisor:
         PortInUse: a port is taken.
     """
     http = settings.http
-    supervisor = Supervisor(settings, (http.port, http.control_port), say)
+    supervisor = Supervisor(settings, ((http.host, http.port), ("127.0.0.1", http.control_port)), say)
     _noted(settings).write_text(_address(settings))
     return supervisor
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +14,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tropism.core.errors import Conflict, Fault, NotWritable, PortInUse, SetupError
+from tropism.core.errors import Conflict, Fault, NotWritable, SetupError
+from tropism.entrypoints.api.server import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ PROCESSES = ("data-plane", "control-plane", "worker")
 SETUP_FAILED = 78
 """Exit status of a process whose project or settings need a change (`EX_CONFIG`): restarting would not help."""
 _GRACE = 10.0
+_MOMENT = 0.5
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -99,14 +100,14 @@ class Supervisor:
         NotWritable: the state folder cannot be written.
     """
 
-    def __init__(self, settings: Settings, ports: Sequence[int], say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, addresses: Sequence[tuple[str, int]], say: Callable[[str], None]) -> None:
         state = settings.folder
         self._say = say
         self._stop = threading.Event()
         self._lock = _take(state)
         try:
-            for port in ports:
-                _check_port(settings.http.host, port)
+            for host, port in addresses:
+                bind(host, port).close()
             logs = state / "logs"
             logs.mkdir(exist_ok=True)
         except BaseException:
@@ -168,13 +169,24 @@ def running(state: Path) -> Running | None:
     """The supervisor that holds a state folder, if one does."""
     path = state / "up.lock"
     try:
-        with path.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except BlockingIOError:
-        return Running(int(path.read_text() or 0))
+        return Running(_holder(path))
+
+
+def _holder(path: Path) -> int:
+    """The process that holds the lock. It writes its id right after it took it, so there may be a moment without."""
+    deadline = time.monotonic() + _MOMENT
+    while not (text := path.read_text()).isdecimal():
+        if time.monotonic() > deadline:
+            fix = "stop the process that holds it: `fuser` names it"
+            raise Conflict("the project is up, but its process cannot be told", Fault(str(path), repr(text), fix))
+        time.sleep(0.01)
+    return int(text)
 
 
 def bring_down(state: Path, timeout: float = 20.0) -> bool:
@@ -198,23 +210,19 @@ def _take(state: Path) -> IO[str]:
     except OSError as error:
         fault = Fault(str(state), error.strerror or "", "make it writable, or choose another project folder")
         raise NotWritable(f"the state folder cannot be written: {error.strerror}", fault) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        pid = (state / "up.lock").read_text()
-        raise Conflict("this project is already up", Fault("pid", pid, "use it, or `tropism down` first")) from None
+    deadline = time.monotonic() + _MOMENT  # somebody who only looks holds it for a moment
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                lock.close()
+                pid = (state / "up.lock").read_text()
+                fault = Fault("pid", pid, "use it, or `tropism down` first")
+                raise Conflict("this project is already up", fault) from None
+            time.sleep(0.01)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
-
-
-def _check_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            fault = Fault("http.port", str(port), "stop what listens there, or choose another: tropism up --port 8800")
-            raise PortInUse(f"port {port} on {host} is in use", fault) from error

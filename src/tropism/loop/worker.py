@@ -77,9 +77,10 @@ class Worker:
                     stop.wait(1)
         for thread in side:
             thread.join()
+        self._workflows.close()
 
     def _repeat(self, stop: threading.Event, every: str, act: Callable[[], None]) -> None:
-        pause = parse_duration(every) / 1_000_000
+        pause = max(parse_duration(every) / 1_000_000, _TICK)
         while not stop.wait(pause):
             try:
                 act()
@@ -200,8 +201,11 @@ class Worker:
             log.exception("cycle of %s failed", job.task)
             jobs.fail(job.id, self._name, {"code": "internal", "message": str(error), "faults": []}, real.now())
             return
-        jobs.finish(job.id, self._name, result, real.now())
         found = msgspec.convert(result, CycleResult)
+        if found.failure and jobs.get(job.id).cancel:
+            jobs.stopped(job.id, self._name, real.now())
+            return
+        jobs.finish(job.id, self._name, result, real.now())
         if not found.decisions:
             self._idle[job.task] = state
         for verdict in found.verdicts:

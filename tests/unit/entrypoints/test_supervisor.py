@@ -164,7 +164,7 @@ def test_a_port_that_is_taken_is_named_and_the_project_stays_free(settings: Sett
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse, match=f"port {port} ") as refused:
-            Supervisor(settings, (port,), print)
+            Supervisor(settings, (("127.0.0.1", port),), print)
     assert "--port" in refused.value.faults[0].fix
     assert running(settings.folder) is None
 

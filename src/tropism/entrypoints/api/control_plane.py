@@ -38,6 +38,8 @@ def control_plane(platform: Platform) -> FastAPI:
         version=__version__,
         summary="Predictions, outcomes, models and the decisions about them.",
         default_response_class=JSON,
+        docs_url=None,  # these pages load scripts from elsewhere
+        redoc_url=None,
     )
     app.state.platform = platform
     for module in (tasks, monitoring, models, decisions, jobs):

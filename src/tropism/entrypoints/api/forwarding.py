@@ -16,6 +16,7 @@ _OWN_HOP = frozenset(
     (
         b"connection",
         b"content-length",
+        b"date",
         b"expect",
         b"host",
         b"keep-alive",

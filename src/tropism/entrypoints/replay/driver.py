@@ -73,7 +73,7 @@ class Project:
         assert isinstance(clock, FileClock)
         self.clock = clock
         self.platform.registry.tasks.apply(task, clock.now())
-        self.supervisor = Supervisor(self.settings, (port, control), say)
+        self.supervisor = Supervisor(self.settings, (("127.0.0.1", port), ("127.0.0.1", control)), say)
         self._thread = threading.Thread(target=self.supervisor.run, name="supervisor", daemon=True)
         self.address = f"http://127.0.0.1:{port}"
 
