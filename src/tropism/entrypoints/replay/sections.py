@@ -51,7 +51,8 @@ def policies(report: Report, best: str) -> str:
         rows.append(f"{opening}{name}{body}</tr>")
     blocks = len(report.policies[0].windows)
     note = f"{METRIC_NAMES[metric].capitalize()}: {_better(report)} is better. "
-    note += f"Intervals come from the means of {blocks} blocks, so they allow for dependence between neighbours."
+    note += f"Intervals come from the means of {blocks} blocks, so they allow for dependence between neighbours. "
+    note += "CPU of the loop is that of all its processes, serving and storage included."
     return _section("Policies on the same events", _table(head, rows, numeric=range(1, len(head))), note, "policies")
 
 
