@@ -99,48 +99,44 @@ def _replies(status: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    task = {"name": "task", "in": "path", "required": True, "schema": {"type": "string"}}
-    many = {
-        "type": "object",
-        "required": ["instances"],
-        "properties": {"instances": {"type": "array", "items": _INSTANCE}},
-    }
-    answers = {"type": "object", "properties": {"predictions": {"type": "array", "items": _PREDICTION}}}
-    accepted = {
-        "type": "object",
-        "properties": {"accepted": {"type": "integer"}, "outcome_ids": {"type": "array", "items": {"type": "string"}}},
-    }
-    several = {"oneOf": [_OUTCOME, {"type": "array", "items": _OUTCOME}]}
     free = {"type": "object"}
+    ready = {"tags": ["service"], "summary": "Ready, and what is live", "responses": _replies("200", free)}
+    metrics = {
+        "tags": ["service"],
+        "summary": "Prometheus metrics",
+        "responses": {"200": {"description": "Text", "content": {"text/plain": {}}}},
+    }
     return {
-        "/v1/tasks/{task}/predict": {
-            "post": {
-                "tags": ["predictions"],
-                "summary": "Predict one row or many",
-                "operationId": "predict",
-                "parameters": [task],
-                "requestBody": {"required": True, "content": _json({"oneOf": [_INSTANCE, many]})},
-                "responses": _replies("200", {"oneOf": [_PREDICTION, answers]}),
-            }
-        },
-        "/v1/outcomes": {
-            "post": {
-                "tags": ["predictions"],
-                "summary": "Say how predictions turned out",
-                "operationId": "outcomes",
-                "requestBody": {"required": True, "content": _json(several)},
-                "responses": _replies("202", accepted),
-            }
-        },
+        "/v1/tasks/{task}/predict": {"post": _predict()},
+        "/v1/outcomes": {"post": _outcomes()},
         "/healthz": {"get": {"tags": ["service"], "summary": "Alive", "responses": _replies("200", free)}},
-        "/readyz": {
-            "get": {"tags": ["service"], "summary": "Ready, and what is live", "responses": _replies("200", free)}
-        },
-        "/metrics": {
-            "get": {
-                "tags": ["service"],
-                "summary": "Prometheus metrics",
-                "responses": {"200": {"description": "Text", "content": {"text/plain": {}}}},
-            }
-        },
+        "/readyz": {"get": ready},
+        "/metrics": {"get": metrics},
+    }
+
+
+def _predict() -> dict[str, Any]:
+    instances = {"type": "array", "items": _INSTANCE}
+    many = {"type": "object", "required": ["instances"], "properties": {"instances": instances}}
+    answers = {"type": "object", "properties": {"predictions": {"type": "array", "items": _PREDICTION}}}
+    return {
+        "tags": ["predictions"],
+        "summary": "Predict one row or many",
+        "operationId": "predict",
+        "parameters": [{"name": "task", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "requestBody": {"required": True, "content": _json({"oneOf": [_INSTANCE, many]})},
+        "responses": _replies("200", {"oneOf": [_PREDICTION, answers]}),
+    }
+
+
+def _outcomes() -> dict[str, Any]:
+    ids = {"type": "array", "items": {"type": "string"}}
+    accepted = {"type": "object", "properties": {"accepted": {"type": "integer"}, "outcome_ids": ids}}
+    several = {"oneOf": [_OUTCOME, {"type": "array", "items": _OUTCOME}]}
+    return {
+        "tags": ["predictions"],
+        "summary": "Say how predictions turned out",
+        "operationId": "outcomes",
+        "requestBody": {"required": True, "content": _json(several)},
+        "responses": _replies("202", accepted),
     }
