@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, TropismError
 from tropism.core.identity import derived_id, task_tag
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tropism.worker")
 _TICK = 0.05
+_LOOK = SECOND // 4
+"""Between two looks at what is due; a job that was asked for is seen at every tick."""
 
 
 class Worker:
@@ -55,6 +58,7 @@ class Worker:
         self._locks: dict[str, threading.Lock] = {}
         self._tokens: dict[str, int] = {}
         self._stop = threading.Event()
+        self._look_at = 0
         self._idle: dict[str, tuple[Any, ...]] = {}
         self._due: dict[str, int] = {}
 
@@ -92,11 +96,13 @@ class Worker:
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         for key in [key for key, future in self._running.items() if future.done()]:
             self._running.pop(key).result()
-        if self._settings.automatic:
-            self._schedule()
         jobs = self._services.registry.jobs
         now = self._services.real.now()
-        jobs.requeue_stale(now - 2 * self._lease, now)
+        if now >= self._look_at:
+            self._look_at = now + _LOOK
+            jobs.requeue_stale(now - 2 * self._lease, now)
+            if self._settings.automatic:
+                self._schedule()
         while len(self._running) < self._settings.threads:
             job = jobs.claim(("cycle",), self._name, now)
             if job is None:
@@ -206,7 +212,7 @@ class Worker:
             jobs.stopped(job.id, self._name, real.now())
             return
         jobs.finish(job.id, self._name, result, real.now())
-        if not found.decisions:
+        if found.trained is None and set(found.verdicts) <= {"wait"}:
             self._idle[job.task] = state
         for verdict in found.verdicts:
             if verdict != "wait":
