@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidOutcome, TooLarge, UnknownTask
 from tropism.core.events import Outcome
 from tropism.core.identity import tag_of
@@ -15,16 +14,11 @@ from tropism.serving.fields import Fields
 from tropism.serving.journaling import record
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live
-from tropism.serving.requests import Limits
 
 if TYPE_CHECKING:
-    from tropism.core.clock import Clock
-    from tropism.core.identity import Identifiers
     from tropism.core.task import Task
-    from tropism.serving.journaling import Journal
-    from tropism.serving.meters import Meters
-    from tropism.serving.settings import HttpSettings
-    from tropism.serving.snapshot import Deployment, Snapshot, SnapshotHolder
+    from tropism.serving.parts import Parts
+    from tropism.serving.snapshot import Deployment, Snapshot
 
 FIELDS = ("prediction_id", "task", "entity", "at", "outcome", "id")
 
@@ -43,21 +37,13 @@ class Outcomes:
     Whether that prediction exists is found out by the join, not here.
     """
 
-    def __init__(
-        self,
-        holder: SnapshotHolder,
-        journal: Journal,
-        clock: Clock,
-        identifiers: Identifiers,
-        settings: HttpSettings,
-        meters: Meters,
-    ) -> None:
-        self._holder = holder
-        self._journal = journal
-        self._clock = clock
-        self._identifiers = identifiers
-        self._limits = Limits(settings.max_rows, parse_duration(settings.future_tolerance, "http.future_tolerance"))
-        self._meters = meters
+    def __init__(self, parts: Parts) -> None:
+        self._holder = parts.holder
+        self._journal = parts.journal
+        self._clock = parts.clock
+        self._identifiers = parts.identifiers
+        self._limits = parts.limits()
+        self._meters = parts.meters
 
     async def accept(self, body: bytes) -> bytes:
         """The reply to a request, as JSON.

@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, NotReady
 from tropism.core.events import Prediction
 from tropism.serving.journaling import record
 from tropism.serving.predictor import Predictor, unseen
-from tropism.serving.requests import Limits, read_predict
+from tropism.serving.requests import read_predict
 from tropism.serving.scores import prediction, probabilities
 
 if TYPE_CHECKING:
-    from tropism.core.clock import Clock
-    from tropism.core.identity import Identifiers
     from tropism.core.task import Task
-    from tropism.serving.journaling import Journal
-    from tropism.serving.meters import Meters
+    from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
     from tropism.serving.requests import Ask
     from tropism.serving.rows import Note
-    from tropism.serving.settings import HttpSettings
     from tropism.serving.snapshot import Deployment, Snapshot, SnapshotHolder
 
 
@@ -65,21 +60,13 @@ class Predictions:
     A reply leaves only when its events are durable in the journal.
     """
 
-    def __init__(
-        self,
-        holder: SnapshotHolder,
-        journal: Journal,
-        clock: Clock,
-        identifiers: Identifiers,
-        settings: HttpSettings,
-        meters: Meters,
-    ) -> None:
-        self._holder = holder
-        self._journal = journal
-        self._clock = clock
-        self._identifiers = identifiers
-        self._limits = Limits(settings.max_rows, parse_duration(settings.future_tolerance, "http.future_tolerance"))
-        self._meters = meters
+    def __init__(self, parts: Parts) -> None:
+        self._holder = parts.holder
+        self._journal = parts.journal
+        self._clock = parts.clock
+        self._identifiers = parts.identifiers
+        self._limits = parts.limits()
+        self._meters = parts.meters
         self._predictor = Predictor()
         self._encode = msgspec.json.Encoder().encode
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tropism.core.clock import SECOND
 from tropism.core.events import Outcome, Prediction, encode
 from tropism.core.identity import Identifiers, task_tag
 from tropism.core.task import Feature, Task
+from tropism.entrypoints.api.server import free_ports
 from tropism.entrypoints.cli.scaffold import scaffold
 from tropism.learners.artifact import store
 from tropism.learners.base import Dataset
@@ -27,18 +27,6 @@ from tropism.registry import NewVersion
 from tropism.wiring import Platform, apply_project, open_platform
 
 DAY = 86_400 * SECOND
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def features(number: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tropism.core.task import Feature, Task
 from tropism.learners.encoding import Column, Encoding, EncodingFacts
 from tropism.serving import HttpSettings, SnapshotHolder
 from tropism.serving.meters import Meters
+from tropism.serving.parts import Parts
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
 
 NOW = 1_700_000_000 * SECOND
@@ -66,8 +67,8 @@ class Desk:
         self.identifiers = Identifiers()
 
     @property
-    def parts(self) -> tuple[Any, ...]:
-        return self.holder, self.journal, self.clock, self.identifiers, self.settings, self.meters
+    def parts(self) -> Parts:
+        return Parts(self.holder, self.journal, self.clock, self.identifiers, self.settings, self.meters)
 
     def fill_disk(self) -> None:
         self.journal.close()

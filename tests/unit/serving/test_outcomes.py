@@ -23,7 +23,7 @@ def live(desk: Any, price: Task, colour: Task, amount: Task) -> Any:
 
 
 async def send(desk: Any, content: Any) -> Any:
-    return json.loads(await Outcomes(*desk.parts).accept(json.dumps(content).encode()))
+    return json.loads(await Outcomes(desk.parts).accept(json.dumps(content).encode()))
 
 
 async def refused(desk: Any, content: Any) -> InputError:

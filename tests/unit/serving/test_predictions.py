@@ -17,7 +17,7 @@ FEATURES = {"demand": 1, "zone": "north", "holiday": True}
 
 
 async def ask(desk: Any, content: Any, task: str = "price") -> Any:
-    return json.loads(await Predictions(*desk.parts).predict(task, json.dumps(content).encode()))
+    return json.loads(await Predictions(desk.parts).predict(task, json.dumps(content).encode()))
 
 
 @pytest.fixture

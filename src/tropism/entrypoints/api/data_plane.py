@@ -18,6 +18,7 @@ from tropism.entrypoints.api.problems import internal
 from tropism.entrypoints.api.routing import route
 from tropism.serving.meters import Meters
 from tropism.serving.outcomes import Outcomes
+from tropism.serving.parts import Parts
 from tropism.serving.predictions import Predictions, live
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class DataPlane:
         self._body_seconds = parse_duration(settings.body_timeout, "http.body_timeout") / SECOND
         control_seconds = parse_duration(settings.control_timeout, "http.control_timeout") / SECOND
         self._forwarder = forwarder or Forwarder(settings.control_port, control_seconds)
-        parts = (holder, journal, clock, identifiers, settings, self.meters)
-        self._predictions = Predictions(*parts)
-        self._outcomes = Outcomes(*parts)
+        parts = Parts(holder, journal, clock, identifiers, settings, self.meters)
+        self._predictions = Predictions(parts)
+        self._outcomes = Outcomes(parts)
         self._reads = {"healthz": _healthz, "readyz": self._readyz, "metrics": self._metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -40,6 +40,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def free_ports(count: int) -> list[int]:
+    """Different ports of the loopback that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
 def serve(app: Callable[..., Any], listener: socket.socket) -> None:
     """Serves on a bound socket until SIGINT or SIGTERM; requests in progress are finished first."""
     import uvicorn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from tropism.config import Settings, load_settings
 from tropism.core.clock import FileClock
 from tropism.core.errors import Conflict, Fault, NotReady, TropismError
 from tropism.core.identity import derived_id, task_tag
+from tropism.entrypoints.api.server import free_ports
 from tropism.entrypoints.replay.policies import PolicyResult
 from tropism.entrypoints.replay.record import Decision
 from tropism.entrypoints.replay.timeline import steps
@@ -57,7 +57,7 @@ class Project:
     """A project of its own for one replay: state in a folder, processes under a supervisor, a clock to move."""
 
     def __init__(self, folder: Path, task: Task, say: Callable[[str], None]) -> None:
-        port, control = _free_ports(2)
+        port, control = free_ports(2)
         overrides: dict[str, dict[str, Any]] = {
             "http": {"port": port, "control_port": control, "poll": "20ms"},
             "time": {"clock": "file"},
@@ -211,14 +211,3 @@ class Driver:
         fits = sum(cycle["fits"] for cycle in self._cycles)
         seen = (self._ids, self._versions, self._outcomes)
         return LoopRun(result, decisions, *seen, fits, self._degraded, self._cycles)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
