@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ from tropism.serving.requests import read_predict
 from tropism.serving.scores import prediction, probabilities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tropism.core.task import Task
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
@@ -40,6 +42,13 @@ class Replies(msgspec.Struct, frozen=True):
     """Predictions in the order of the instances."""
 
     predictions: list[Reply]
+
+
+class Scored(NamedTuple):
+    """Rows as they were scored and recorded, and what a caller should know of each."""
+
+    events: list[Prediction]
+    notes: list[tuple[Note, ...]]
 
 
 def live(holder: SnapshotHolder) -> Snapshot:
@@ -79,18 +88,28 @@ class Predictions:
         """
         started = perf_counter()
         deployment = live(self._holder).deployment(task)
+        asks, many = read_predict(body, deployment, self._clock.now(), self._limits)
+        scored = await self.score(deployment, asks)
+        rows = zip(scored.events, scored.notes, strict=True)
+        replies = [self._reply(deployment.task, event, notes) for event, notes in rows]
+        self._meters.latency.observe(perf_counter() - started, task)
+        return self._encode(Replies(replies) if many else replies[0])
+
+    async def score(self, deployment: Deployment, asks: Sequence[Ask]) -> Scored:
+        """Scores rows, and records them: when this returns they are durable, and may be told to the caller.
+
+        Raises:
+            NotReady, DiskFull: nothing was recorded; the caller may try again.
+        """
         now = self._clock.now()
-        asks, many = read_predict(body, deployment, now, self._limits)
         moments = [now if ask.at is None else ask.at for ask in asks]
         answer = self._predictor.answer(deployment, [ask.row for ask in asks], moments)
         rows = zip(asks, moments, answer.scores, strict=True)
         events = [self._event(deployment, ask, at, answer, scores) for ask, at, scores in rows]
         await record(self._journal, events, self._meters)
         noted = [(*ask.notes, *unseen(answer.model, ask.row)) for ask in asks]
-        replies = [self._reply(deployment.task, event, notes) for event, notes in zip(events, noted, strict=True)]
-        self._count(task, answer, noted)
-        self._meters.latency.observe(perf_counter() - started, task)
-        return self._encode(Replies(replies) if many else replies[0])
+        self._count(deployment.task.name, answer, noted)
+        return Scored(events, noted)
 
     def _event(
         self, deployment: Deployment, ask: Ask, at: int, answer: Answer, scores: tuple[float, ...]

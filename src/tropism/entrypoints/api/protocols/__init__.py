@@ -1,0 +1,1 @@
+"""Protocols of others, spoken byte for byte over the same predictions."""
