@@ -12,7 +12,7 @@ from tropism.learners.links import ordered_sum, sigmoid, softmax
 from tropism.learners.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tropism.core.task import Kind
     from tropism.learners.base import Floats, Shape, Times
@@ -32,6 +32,16 @@ class Affine(Estimator):
     def __init__(self, kind: Kind, weights: Floats, intercept: Floats) -> None:
         self._kind, self._weights, self._intercept = kind, weights, intercept
 
+    @property
+    def weights(self) -> Floats:
+        """Weights (outputs, width)."""
+        return self._weights
+
+    @property
+    def intercept(self) -> Floats:
+        """Intercepts (outputs,)."""
+        return self._intercept
+
     @classmethod
     def load(cls, files: Mapping[str, bytes], shape: Shape) -> Self:
         if files.keys() != {FILE}:
@@ -48,6 +58,20 @@ class Affine(Estimator):
         for start in range(0, len(matrix), step):
             terms = matrix[start : start + step, None, :] * self._weights
             scores[start : start + step] = ordered_sum(terms) + self._intercept
+        return self._linked(scores)
+
+    def score(self, values: Sequence[float]) -> Floats:
+        return self._linked((ordered_sum(np.array(values, np.float64) * self._weights) + self._intercept)[None, :])
+
+    def contributions(self, matrix: Floats, at: Times | None = None) -> Floats:  # noqa: ARG002 - weights have no clock
+        """Each column times its weight. The baseline is the intercept: what a row of zeros says, which in style
+        `standard` has each number at its training mean and each category one that was never seen."""
+        out = np.empty((len(matrix), *self._weights.shape[:1], matrix.shape[1] + 1))
+        np.multiply(matrix[:, None, :], self._weights, out=out[:, :, :-1])
+        out[:, :, -1] = self._intercept
+        return out
+
+    def _linked(self, scores: Floats) -> Floats:
         if self._kind == "regression":
             return scores
         return sigmoid(scores) if self._kind == "binary" else softmax(scores)

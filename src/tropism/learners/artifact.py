@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from tropism.core.errors import ArtifactRefused, ArtifactTampered, Fault
-from tropism.learners.affine import Affine
 from tropism.learners.base import Shape
 from tropism.learners.calibration import Calibration
-from tropism.learners.constant import Constant
 from tropism.learners.encoding import MOST_CATEGORIES, Encoding, EncodingFacts
+from tropism.learners.ensemble import Ensemble
+from tropism.learners.formats import SINGLE_FORMATS
 from tropism.learners.model import Model, Origin, Signature
-from tropism.learners.trees import TreeEnsemble
+from tropism.learners.onnx_model import OnnxModel
+from tropism.learners.sample import FILE as SAMPLE_FILE
+from tropism.learners.sample import Sample, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 MOST_MANIFEST = 16 * 2**20
 MOST_FILE = 128 * 2**20
 MOST_COLUMNS = 10_000
-FORMATS: dict[str, type[Estimator]] = {kind.format: kind for kind in (TreeEnsemble, Affine, Constant)}
+FORMATS: dict[str, type[Estimator]] = {**SINGLE_FORMATS, Ensemble.format: Ensemble}
 """The formats that may be loaded. Each is plain data with an audit of its own."""
 
 
@@ -70,6 +72,8 @@ class Packed(NamedTuple):
 def pack(model: Model, metrics: Mapping[str, Any] | None = None) -> Packed:
     """A model as bytes. Equal models give equal bytes."""
     files = model.estimator.export()
+    if model.sample is not None:
+        files[SAMPLE_FILE] = model.sample.export()
     manifest = Manifest(
         signature=model.signature,
         origin=model.origin,
@@ -109,13 +113,18 @@ def read_manifest(digest: str, blobs: BlobStore) -> Manifest:
     return manifest
 
 
-def load(digest: str, blobs: BlobStore) -> Model:
-    """The model whose manifest has this digest.
+def load(digest: str, blobs: BlobStore, *, enable_gpu: bool = False) -> Model:
+    """The model whose manifest has this digest, verified by the sample that was stored with it.
+
+    `enable_gpu`: formats that can run on a GPU do so.
 
     Raises:
         NotFound: the manifest or a file is not in the store.
         ArtifactTampered: some bytes are not those that were stored.
-        ArtifactRefused: something is malformed, of a format that is not allowed, or could harm its reader.
+        ArtifactRefused: something is malformed, of a format that is not allowed, or could harm its reader, or it
+            does not score as it did when it was trained.
+        MissingExtra: its format needs a package that is not installed.
+        SettingInvalid: a GPU was asked for and there is none.
     """
     manifest = read_manifest(digest, blobs)
     files = {}
@@ -126,8 +135,14 @@ def load(digest: str, blobs: BlobStore) -> Model:
         files[facts.name] = data
     encoding = Encoding(manifest.encoding)
     shape = Shape(manifest.signature.kind, manifest.signature.outputs, encoding.width)
-    estimator = FORMATS[manifest.format].load(files, shape)
-    return Model(manifest.signature, manifest.origin, encoding, estimator, manifest.calibration)
+    kept = Sample.load(files.pop(SAMPLE_FILE), shape) if SAMPLE_FILE in files else None
+    kind = FORMATS[manifest.format]
+    if enable_gpu and issubclass(kind, OnnxModel):
+        estimator: Estimator = kind.load(files, shape, enable_gpu=True)
+    else:
+        estimator = kind.load(files, shape)
+    verified = None if kept is None else verify(estimator, kept)
+    return Model(manifest.signature, manifest.origin, encoding, estimator, manifest.calibration, kept, verified)
 
 
 def _fetch(digest: str, blobs: BlobStore, name: str) -> bytes:

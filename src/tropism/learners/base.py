@@ -10,7 +10,7 @@ from tropism.learners.data import Dataset, Encoded, Floats, Parameter, Shape, St
 from tropism.learners.validation import check_training
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tropism.core.task import Kind, Task
 
@@ -18,6 +18,7 @@ __all__ = [
     "Dataset",
     "Encoded",
     "Estimator",
+    "Explainable",
     "Floats",
     "Learner",
     "Parameter",
@@ -33,10 +34,17 @@ class Estimator(ABC):
     """A fitted core on encoded matrices.
 
     Callers may rely on: `predict` is safe from any thread, does not change its input, and gives a row the same
-    scores to the last bit whether it comes alone or among others. `load(export())` predicts identically.
+    scores to the last bit whether it comes alone or among others, unless `exact_batches` is False.
+    `load(export())` predicts identically.
     """
 
     format: ClassVar[str]
+    tolerance: ClassVar[float] = 1e-12
+    """How far scores may be from the training framework's own when a stored model is verified, see `sample`."""
+    exact_batches: bool = True
+    """False where a row among others may differ in the last bits from the row alone; by how much, the class says."""
+    framework: Callable[[Floats], Floats] | None = None
+    """The scores (n, outputs) of a matrix by the framework that trained it; set by the learner, never stored."""
 
     @abstractmethod
     def predict(self, matrix: Floats, at: Times | None = None) -> Floats:
@@ -61,7 +69,7 @@ class Estimator(ABC):
 
 @runtime_checkable
 class RowScorer(Protocol):
-    """An estimator with a short way for one row in style `codes`; same bits as `predict`."""
+    """An estimator with a short way for one row of its columns; same bits as `predict`, and no look at the clock."""
 
     def score(self, values: Sequence[float]) -> Floats:
         """Scores (1, outputs) of one row of `width` numbers."""
@@ -74,6 +82,23 @@ class Updatable(Protocol):
 
     def update(self, labels: Floats, at: Times) -> None:
         """Takes in labels (n,) of predictions made `at` (n,), in any order. Visible to other threads at once."""
+        ...
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """An estimator that can tell what each column did to a row's raw score.
+
+    Raw scores are those before the link: the log-odds of a binary task, log probabilities up to a constant that all
+    classes share, the number itself. Contributions sum to them (to rounding), and come from any thread.
+    """
+
+    def contributions(self, matrix: Floats, at: Times | None = None) -> Floats:
+        """Contributions (n, outputs, width + 1): of each column, and last of all the baseline.
+
+        Raises:
+            InvalidInput: scores come about in a way that cannot be split into contributions.
+        """
         ...
 
 

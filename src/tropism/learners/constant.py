@@ -14,6 +14,7 @@ import numpy as np
 from tropism.core.clock import DAY
 from tropism.core.errors import ArtifactRefused, Fault
 from tropism.learners.base import Estimator
+from tropism.learners.links import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,6 +156,13 @@ class Constant(Estimator):
 
     def predict(self, matrix: Floats, at: Times | None = None) -> Floats:
         return self._state.predict(len(matrix), at, self._shape)
+
+    def contributions(self, matrix: Floats, at: Times | None = None) -> Floats:
+        """No feature does anything; the baseline says it all."""
+        scores = self.predict(matrix, at)
+        out = np.zeros((*scores.shape, matrix.shape[1] + 1))
+        out[:, :, -1] = unlinked(self._shape.kind, scores)
+        return out
 
     def export(self) -> dict[str, bytes]:
         return {FILE: msgspec.json.encode(self._state)}

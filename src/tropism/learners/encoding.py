@@ -31,6 +31,8 @@ MOST_CATEGORIES: dict[Style, int] = {"codes": 1_024, "standard": 64}
 CLIP = 20.0
 """Standard scores are cut off here, so that one absurd number cannot decide a linear model's answer."""
 UNSEEN = -1.0
+_MANY = 8
+"""Rows from which whole columns are cheaper than rows one by one."""
 NAN = math.nan
 
 
@@ -97,8 +99,13 @@ class Encoding:
 
     def rows(self, rows: Sequence[Mapping[str, Value]]) -> Floats:
         """The matrix (n, width) of rows as they are sent."""
-        codes = np.array([self.codes(row) for row in rows], np.float64)
-        return self._spread(codes.reshape(len(rows), len(self._readers)))
+        if len(rows) < _MANY:
+            codes = np.array([self.codes(row) for row in rows], np.float64)
+            return self.spread(codes.reshape(len(rows), len(self._readers)))
+        codes = np.empty((len(rows), len(self._readers)))
+        for index, (column, read) in enumerate(zip(self.facts.columns, self._readers, strict=True)):
+            codes[:, index] = _row_codes(rows, column, read)
+        return self.spread(np.where(np.isfinite(codes), codes, NAN))
 
     def matrix(self, table: pa.Table) -> Floats:
         """The matrix (n, width) of a table; a column that is absent is missing throughout.
@@ -109,11 +116,14 @@ class Encoding:
         codes = np.empty((table.num_rows, len(self.facts.columns)))
         for index, column in enumerate(self.facts.columns):
             codes[:, index] = _table_codes(table, column)
-        return self._spread(codes)
+        return self.spread(codes)
 
-    def _spread(self, codes: Floats) -> Floats:
+    def spread(self, codes: Floats) -> Floats:
+        """The matrix (n, width) of codes (n, features), a column a feature as `codes` gives them."""
         if self.facts.style == "codes":
             return codes
+        if len(codes) < _MANY:
+            return np.array([self.spread_row(row) for row in codes.tolist()]).reshape(len(codes), self.width)
         out = np.empty((len(codes), self.width))
         for index, (column, span) in enumerate(zip(self.facts.columns, self._spans, strict=True)):
             values = codes[:, index]
@@ -125,6 +135,21 @@ class Encoding:
                     scores = np.clip((values - column.mean) / column.scale, -CLIP, CLIP)
                 out[:, span.start] = np.where(missing, 0.0, scores)
             out[:, span.stop - 1] = missing
+        return out
+
+    def spread_row(self, codes: Sequence[float]) -> list[float]:
+        """As `spread`, for one row of codes: that costs some 5 µs a column more than this."""
+        out: list[float] = []
+        for column, code in zip(self.facts.columns, codes, strict=True):
+            missing = code != code
+            if column.type == "category":
+                hot = [0.0] * len(column.categories)
+                if 0 <= code < len(hot) and code.is_integer():
+                    hot[int(code)] = 1.0
+                out += hot
+            else:
+                out.append(0.0 if missing else min(max((code - column.mean) / column.scale, -CLIP), CLIP))
+            out.append(1.0 if missing else 0.0)
         return out
 
 
@@ -160,6 +185,19 @@ def _reader(column: Column) -> Callable[[Mapping[str, Value]], float]:
         return number if math.isfinite(number) else NAN
 
     return read
+
+
+def _row_codes(
+    rows: Sequence[Mapping[str, Value]], column: Column, read: Callable[[Mapping[str, Value]], float]
+) -> Sequence[float] | Floats:
+    """One column of many rows; infinite numbers are left in."""
+    if column.type == "category":
+        return [read(row) for row in rows]
+    name = column.name
+    try:
+        return np.array([row.get(name) for row in rows], np.float64)  # None becomes NaN
+    except OverflowError:  # a whole number beyond the largest float
+        return [read(row) for row in rows]
 
 
 def _fit_column(feature: Feature, table: pa.Table, style: Style) -> Column:

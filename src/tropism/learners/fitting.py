@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from tropism.core import plugins
@@ -11,16 +12,25 @@ from tropism.core.errors import Fault, SettingInvalid
 from tropism.learners.base import Encoded
 from tropism.learners.calibration import fit_calibration
 from tropism.learners.encoding import Encoding
+from tropism.learners.ensemble import Ensemble
 from tropism.learners.model import Model, Origin, Signature
+from tropism.learners.sample import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tropism.core.task import Task
-    from tropism.learners.base import Dataset, Floats, Learner, Parameter
+    from tropism.learners.base import Dataset, Estimator, Floats, Learner, Parameter
 
 GROUP = "tropism.learners"
-_LIBRARIES = {"lightgbm-text": ("lightgbm",), "safetensors": ("safetensors", "scipy"), "constant": ()}
+_LIBRARIES = {
+    "lightgbm-text": ("lightgbm",),
+    "safetensors": ("safetensors", "scipy"),
+    "constant": (),
+    "xgboost-json": ("xgboost", "xgboost-cpu", "lightgbm"),
+    "onnx": ("scikit-learn", "onnx", "onnxruntime", "onnxruntime-gpu"),
+}
+"""Packages whose versions are kept, of those that are installed: some come under several names."""
 
 
 def fit_model(
@@ -47,16 +57,25 @@ def fit_model(
     encoding = Encoding.fit(task.features, dataset.features, learner.style)
     data = Encoded(encoding.matrix(dataset.features), dataset.labels, dataset.at, dataset.weights)
     estimator = learner.fit(data, task, seed)
-    packages = ("tropism", "numpy", *_LIBRARIES.get(estimator.format, ()))
+    formats = estimator.formats if isinstance(estimator, Ensemble) else (estimator.format,)
+    packages = ("tropism", "numpy", *(package for name in formats for package in _LIBRARIES.get(name, ())))
     origin = Origin(
         learner=learner_name,
         parameters=learner.parameters,
         seed=seed,
         rows=len(dataset.labels),
-        libraries={package: version(package) for package in packages},
+        libraries=_versions(packages),
     )
     calibration = fit_calibration(task.kind, *calibrate) if calibrate is not None else None
-    return Model(Signature(task.name, task.kind, task.classes), origin, encoding, estimator, calibration)
+    signature = Signature(task.name, task.kind, task.classes)
+    return Model(signature, origin, encoding, estimator, calibration, _sample(estimator, encoding, data))
+
+
+def _sample(estimator: Estimator, encoding: Encoding, data: Encoded) -> Sample | None:
+    """Rows to verify the model by; the framework scores them only if the model is stored."""
+    if estimator.framework is None:
+        return None
+    return Sample.choose(data.matrix, encoding.rows([{}]), estimator.framework)
 
 
 def make_learner(name: str, parameters: Mapping[str, Parameter]) -> Learner:
@@ -78,3 +97,11 @@ def make_learner(name: str, parameters: Mapping[str, Parameter]) -> Learner:
     if faults:
         raise SettingInvalid(f"the learner '{name}' does not have such a parameter", *faults)
     return kind(**parameters)
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

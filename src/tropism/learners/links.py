@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from tropism.core.task import Kind
     from tropism.learners.base import Floats
 
 LEAST = 1e-15
@@ -37,6 +38,13 @@ def logit(p: Floats) -> Floats:
     cut = np.minimum(np.maximum(p, LEAST), 1.0 - LEAST)  # np.clip costs a single row 4 µs more
     out: Floats = np.log(cut) - np.log1p(-cut)
     return out
+
+
+def unlinked(kind: Kind, scores: Floats) -> Floats:
+    """Raw scores (n, outputs): log-odds of a binary task, log probabilities of a multiclass one, else the numbers."""
+    if kind == "binary":
+        return logit(scores)
+    return np.log(np.maximum(scores, LEAST)) if kind == "multiclass" else scores
 
 
 def ordered_sum(values: Floats) -> Floats:

@@ -12,13 +12,14 @@ from tropism.learners.base import Parameter, RowScorer, Shape
 from tropism.learners.calibration import Calibration, Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
     from tropism.core.events import Value
     from tropism.learners.base import Estimator, Floats, Times
     from tropism.learners.encoding import Encoding
+    from tropism.learners.sample import Sample, Verification
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,15 +58,18 @@ class Model:
         encoding: Encoding,
         estimator: Estimator,
         calibration: Calibration | None = None,
+        sample: Sample | None = None,
+        verified: Verification | None = None,
     ) -> None:
+        """`sample`: rows to verify it by once it was stored; `verified`: what that found when it was loaded."""
         self.signature = signature
         self.origin = origin
         self.encoding = encoding
         self.estimator = estimator
         self.calibration: Calibration = Identity() if calibration is None else calibration
-        short = isinstance(estimator, RowScorer) and encoding.facts.style == "codes"
-        self._score = estimator.score if short and isinstance(estimator, RowScorer) else None
+        self.sample, self.verified = sample, verified
         self._apply = self.calibration.apply
+        self._short = self._short_way()
 
     @property
     def shape(self) -> Shape:
@@ -83,9 +87,29 @@ class Model:
 
     def predict_rows(self, rows: Sequence[Mapping[str, Value]], at: Times | None = None) -> Floats:
         """Scores (n, outputs) of rows as they are sent, with values of the features' types or None."""
-        if self._score is not None and len(rows) == 1:
-            return self._apply(self._score(self.encoding.codes(rows[0])))
+        if self._short is not None and len(rows) == 1:
+            return self._short(self.encoding.codes(rows[0]))
         return self._apply(self.estimator.predict(self.encoding.rows(rows), at))
+
+    def predict_matrix(self, codes: Floats, at: Times | None = None) -> Floats:
+        """Scores (n, outputs) of codes (n, features), a column a feature as `Encoding.codes` gives them."""
+        return self._apply(self.estimator.predict(self.encoding.spread(codes), at))
+
+    @property
+    def short(self) -> Callable[[Sequence[float]], Floats] | None:
+        """Gives scores (1, outputs) of one row of codes, by the estimator's short way; None when it has none.
+
+        Same bits as `predict_matrix`. The scores are the caller's to change.
+        """
+        return self._short
+
+    def _short_way(self) -> Callable[[Sequence[float]], Floats] | None:
+        if self.encoding.facts.style != "codes" or not isinstance(self.estimator, RowScorer):
+            return None
+        score, apply = self.estimator.score, self._apply
+        if isinstance(self.calibration, Identity):
+            return score
+        return lambda values: apply(score(values))
 
     def uncalibrated(self, features: pa.Table, at: Times | None = None) -> Floats:
         """Scores before calibration: what a calibration is fitted on."""
@@ -93,7 +117,8 @@ class Model:
 
     def with_calibration(self, calibration: Calibration) -> Model:
         """The same model with another calibration; the estimator is shared."""
-        return Model(self.signature, self.origin, self.encoding, self.estimator, calibration)
+        facts = (self.signature, self.origin, self.encoding, self.estimator)
+        return Model(*facts, calibration, self.sample, self.verified)
 
     def importance(self) -> dict[str, float]:
         """Each feature's share of what decides the scores: split gains of trees, sizes of linear weights.

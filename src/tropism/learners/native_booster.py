@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from tropism.learners.base import Floats
 
-_FLOAT64, _ROW_MAJOR, _NORMAL, _ALL_TREES = 1, 1, 0, -1
-_SETTINGS = b"num_threads=1"
+_FLOAT64, _ROW_MAJOR, _NORMAL, _CONTRIBUTIONS, _ALL_TREES = 1, 1, 0, 3, -1
+_SETTINGS = "num_threads=1"
 _FILES = ("lib/lib_lightgbm.so", "lib/lib_lightgbm.dylib", "lib/lib_lightgbm.dll", "bin/lib_lightgbm.dll")
 
 
@@ -39,13 +39,15 @@ class NativeBooster:
     The memory is freed when `close` was called, or the object is dropped, and the last running call has returned.
     """
 
-    def __init__(self, text: bytes, width: int, outputs: int) -> None:
+    def __init__(self, text: bytes, width: int, outputs: int, settings: str = "") -> None:
         """Loads audited model text that takes `width` columns and gives `outputs` scores.
+
+        `settings`: further prediction parameters of LightGBM, as `name=value` words.
 
         Raises:
             ArtifactRefused: LightGBM cannot read it.
         """
-        self._handle: _Handle | None = _Handle(text, width, outputs)
+        self._handle: _Handle | None = _Handle(text, width, outputs, f"{_SETTINGS} {settings}".strip())
 
     def predict(self, matrix: Floats) -> Floats:
         """Scores (n, outputs) of a matrix (n, width)."""
@@ -54,6 +56,14 @@ class NativeBooster:
     def score(self, values: Sequence[float]) -> Floats:
         """Scores (1, outputs) of one row, by the short way."""
         return self._open().score(values)
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """What each column adds to the raw scores (n, outputs, width + 1), and last the expected score (TreeSHAP).
+
+        Lundberg, Erion, Lee, Consistent Individualized Feature Attribution for Tree Ensembles, 2018. Summed over the
+        trees, for forests too. Time and memory grow with the square of the depth, and the native code recurses.
+        """
+        return self._open().contributions(matrix)
 
     def close(self) -> None:
         """Lets the native memory go. Calls made later raise `NotReady`."""
@@ -69,19 +79,19 @@ class NativeBooster:
 class _Handle:
     """Owns the native booster, its single-row configuration and the buffers of that."""
 
-    def __init__(self, text: bytes, width: int, outputs: int) -> None:
+    def __init__(self, text: bytes, width: int, outputs: int, settings: str) -> None:
         self._lib = library()
-        self._width, self._outputs = width, outputs
-        self._booster = _load(self._lib, text)
+        self._width, self._outputs, self._settings = width, outputs, settings.encode("ascii")
+        self._booster = load_booster(self._lib, text)
         self._fast = ctypes.c_void_p()
-        weakref.finalize(self, _free, self._lib, self._booster, self._fast).atexit = False
-        _check(
+        weakref.finalize(self, free_booster, self._lib, self._booster, self._fast).atexit = False
+        check(
             self._lib,
             self._lib.LGBM_BoosterPredictForMatSingleRowFastInit(
-                self._booster, _NORMAL, 0, _ALL_TREES, _FLOAT64, width, _SETTINGS, ctypes.byref(self._fast)
+                self._booster, _NORMAL, 0, _ALL_TREES, _FLOAT64, width, self._settings, ctypes.byref(self._fast)
             ),
         )
-        self._lock = threading.Lock()
+        self._lock, self._explaining = threading.Lock(), threading.Lock()
         self._input, self._output = ctypes.create_string_buffer(8 * width), np.empty((1, outputs))
         self._length = ctypes.c_int64()
         self._pack = struct.Struct(f"={width}d").pack_into
@@ -97,14 +107,20 @@ class _Handle:
         with self._lock:
             self._pack(self._input, 0, *values)
             if self._call(*self._addresses):
-                _check(self._lib, -1)
+                check(self._lib, -1)
             return self._output.copy()
 
     def predict(self, matrix: Floats) -> Floats:
+        return self._ask(_NORMAL, matrix, np.empty((len(matrix), self._outputs)))
+
+    def contributions(self, matrix: Floats) -> Floats:
+        with self._explaining:  # the first call works out the depths of the trees and keeps them, without a lock
+            return self._ask(_CONTRIBUTIONS, matrix, np.empty((len(matrix), self._outputs, self._width + 1)))
+
+    def _ask(self, what: int, matrix: Floats, out: Floats) -> Floats:
         rows, width = matrix.shape
         if width != self._width:
             raise ValueError(f"{width} columns for a model of {self._width}")
-        out = np.empty((rows, self._outputs))
         if rows == 0:
             return out
         data, length = np.ascontiguousarray(matrix, np.float64), ctypes.c_int64()
@@ -115,14 +131,14 @@ class _Handle:
             rows,
             width,
             _ROW_MAJOR,
-            _NORMAL,
+            what,
             0,
             _ALL_TREES,
-            _SETTINGS,
+            self._settings,
             ctypes.byref(length),
             out.ctypes.data,
         )
-        _check(self._lib, code)
+        check(self._lib, code)
         return out
 
 
@@ -165,25 +181,28 @@ def _declare(lib: ctypes.CDLL) -> None:
     lib.LGBM_BoosterPredictForMat.argtypes = [*bulk, pointer, pointer]
 
 
-def _load(lib: ctypes.CDLL, text: bytes) -> ctypes.c_void_p:
+def load_booster(lib: ctypes.CDLL, text: bytes) -> ctypes.c_void_p:
+    """A native booster of audited text, to be freed by `free_booster`."""
     booster, rounds, threads = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
     # Trees are parsed in parallel otherwise, and the pool of threads that this starts does not survive a fork.
     lib.LGBM_GetMaxThreads(ctypes.byref(threads))
     lib.LGBM_SetMaxThreads(1)
     try:
-        _check(lib, lib.LGBM_BoosterLoadModelFromString(text, ctypes.byref(rounds), ctypes.byref(booster)))
+        check(lib, lib.LGBM_BoosterLoadModelFromString(text, ctypes.byref(rounds), ctypes.byref(booster)))
     finally:
         lib.LGBM_SetMaxThreads(threads)
     return booster
 
 
-def _free(lib: ctypes.CDLL, booster: ctypes.c_void_p, fast: ctypes.c_void_p) -> None:
+def free_booster(lib: ctypes.CDLL, booster: ctypes.c_void_p, fast: ctypes.c_void_p) -> None:
+    """Frees a booster and the single-row configuration that goes with it, if there is one."""
     if fast.value:
         lib.LGBM_FastConfigFree(fast)
     lib.LGBM_BoosterFree(booster)
 
 
-def _check(lib: ctypes.CDLL, code: int) -> None:
+def check(lib: ctypes.CDLL, code: int) -> None:
+    """Raises `ArtifactRefused` with LightGBM's words when a call failed."""
     if code != 0:
         said = lib.LGBM_GetLastError().decode(errors="replace")
         raise ArtifactRefused("LightGBM cannot use the model", Fault("model.txt", said, "train the model again"))

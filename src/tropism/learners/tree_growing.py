@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tropism.core.task import Task
-    from tropism.learners.base import Encoded, Parameter
+    from tropism.learners.base import Encoded, Floats, Parameter
 
 LARGEST_TARGET = 1e15
 """LightGBM keeps targets and gains in single precision; the square of a larger one leaves its range."""
@@ -58,11 +58,20 @@ def grow(num_trees: int, parameters: Mapping[str, Parameter], data: Encoded, tas
         text = lightgbm.train(settings, rows, num_boost_round=num_trees).model_to_string()
         if parameters.get("boosting") == "rf":
             text = with_constants(text, _initial_scores(data, task))
-        return TreeEnsemble(canonical(text), Shape.of(task, len(names)))
+        found = TreeEnsemble(canonical(text), Shape.of(task, len(names)))
     except (lightgbm.basic.LightGBMError, ArtifactRefused) as error:
         raise TrainingFailed(
             f"LightGBM could not fit '{task.name}': {error}", Fault(task.target, "", "look at the data and parameters")
         ) from error
+    found.framework = lambda matrix: _scores(text, matrix)
+    return found
+
+
+def _scores(text: str, matrix: Floats) -> Floats:
+    """What LightGBM's own package says of a matrix, from the text that it wrote."""
+    booster = lightgbm.Booster(model_str=text)
+    scores = np.asarray(booster.predict(matrix, num_threads=1), np.float64)
+    return scores.reshape(len(scores), -1)
 
 
 def _check_target(data: Encoded, task: Task) -> None:

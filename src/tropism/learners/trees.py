@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from tropism.core.errors import ArtifactRefused, Fault
 from tropism.learners.base import Estimator
+from tropism.learners.explaining_trees import rounds_averaged
+from tropism.learners.leaf_masks import LeafMasks
 from tropism.learners.lightgbm_text import audit
 from tropism.learners.native_booster import NativeBooster
 
@@ -18,14 +21,15 @@ FILE = "model.txt"
 
 
 class TreeEnsemble(Estimator):
-    """Scores come from LightGBM's own predictor; nothing else of LightGBM is imported."""
+    """Scores are those of LightGBM's own predictor, bit for bit; nothing else of LightGBM is imported."""
 
     format: ClassVar[str] = "lightgbm-text"
 
     def __init__(self, text: bytes, shape: Shape) -> None:
         """Raises `ArtifactRefused` unless `text` is a sound model of this shape."""
         self._ensemble = audit(text, shape)
-        self._text = text
+        self._text, self._shape = text, shape
+        self._averaged: int | None = None
         self._booster = NativeBooster(text, shape.width, shape.outputs)
 
     @classmethod
@@ -41,10 +45,17 @@ class TreeEnsemble(Estimator):
         return self._ensemble.trees
 
     def predict(self, matrix: Floats, at: Times | None = None) -> Floats:  # noqa: ARG002 - trees have no clock
-        return self._booster.predict(matrix)
+        masks = self._masks if len(matrix) >= LeafMasks.least else None
+        return self._booster.predict(matrix) if masks is None else masks.predict(matrix)
 
     def score(self, values: Sequence[float]) -> Floats:
         return self._booster.score(values)
+
+    def contributions(self, matrix: Floats, at: Times | None = None) -> Floats:  # noqa: ARG002 - trees have no clock
+        """By TreeSHAP. Raises `InvalidInput` for trees too deep to be explained."""
+        if self._averaged is None:
+            self._averaged = rounds_averaged(self._text, self._shape.outputs)
+        return self._booster.contributions(matrix) / self._averaged
 
     def export(self) -> dict[str, bytes]:
         return {FILE: self._text}
@@ -55,3 +66,10 @@ class TreeEnsemble(Estimator):
 
     def close(self) -> None:
         self._booster.close()
+        self._masks = None
+
+    @cached_property
+    def _masks(self) -> LeafMasks | None:
+        """Scores batches with the booster's bits in a fraction of its time; None where it cannot."""
+        masks = LeafMasks.of(self._text, self._shape)
+        return masks if masks is not None and masks.agrees(self._booster.predict) else None

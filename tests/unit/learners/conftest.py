@@ -11,10 +11,13 @@ import pyarrow as pa
 import pytest
 
 from tropism.core.task import Feature, Task
-from tropism.learners.base import Dataset
+from tropism.learners.base import Dataset, Encoded
+from tropism.learners.encoding import Encoding
+from tropism.learners.model import Model, Origin, Signature
 
 if TYPE_CHECKING:
     from tropism.core.task import Kind
+    from tropism.learners.base import Learner
 
 FEATURES = (Feature("x"), Feature("noise"), Feature("city", "category"), Feature("new", "boolean"))
 
@@ -69,3 +72,17 @@ def make_data() -> Callable[..., Dataset]:
         return Dataset(table, labels, np.arange(rows, dtype=np.int64) * 3_600_000_000)
 
     return make
+
+
+@pytest.fixture
+def fit_learner() -> Callable[..., Model]:
+    """As `fit_model`, for a learner that is given rather than named."""
+
+    def fit(learner: Learner, task: Task, data: Dataset, seed: int = 0) -> Model:
+        encoding = Encoding.fit(task.features, data.features, learner.style)
+        encoded = Encoded(encoding.matrix(data.features), data.labels, data.at, data.weights)
+        origin = Origin(type(learner).__name__, learner.parameters, seed, len(data.labels), {})
+        signature = Signature(task.name, task.kind, task.classes)
+        return Model(signature, origin, encoding, learner.fit(encoded, task, seed))
+
+    return fit

@@ -41,3 +41,17 @@ def test_weights_of_another_shape_or_another_file_are_refused() -> None:
         Affine.load({**files, "extra.py": b""}, Shape("binary", 1, 3))
     with pytest.raises(ArtifactRefused):
         Affine.load({"other": files[FILE]}, Shape("binary", 1, 3))
+
+
+@pytest.mark.parametrize(("kind", "outputs"), KINDS)
+def test_the_short_way_gives_equal_bits(kind: Kind, outputs: int) -> None:
+    rng = np.random.default_rng(0)
+    affine, matrix = Affine(kind, rng.normal(size=(outputs, 9)), rng.normal(size=outputs)), rng.normal(size=(200, 9))
+    alone = np.vstack([affine.score(row) for row in matrix.tolist()])
+    assert alone.tobytes() == affine.predict(matrix).tobytes()
+
+
+def test_contributions_are_weights_times_values() -> None:
+    affine = Affine("regression", np.array([[2.0, -1.0]]), np.array([0.5]))
+    found = affine.contributions(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert found.tolist() == [[[6.0, -4.0, 0.5]], [[0.0, 0.0, 0.5]]]

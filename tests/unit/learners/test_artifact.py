@@ -16,6 +16,7 @@ from tropism.learners.base import Dataset
 from tropism.learners.calibration import Isotonic, Platt, Temperature
 from tropism.learners.fitting import fit_model
 from tropism.learners.model import Model
+from tropism.learners.sample import Sample
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def test_the_manifest_tells_all_there_is_to_know(model: Model, blobs: Any) -> No
     assert manifest.origin == model.origin
     assert manifest.format == "lightgbm-text"
     assert manifest.metrics == report
-    assert [(f.name, blobs.get(f.sha256)) for f in manifest.files] == list(model.estimator.export().items())
+    kept = {facts.name: blobs.get(facts.sha256) for facts in manifest.files}
+    assert model.sample is not None
+    assert kept == {**model.estimator.export(), "sample.safetensors": model.sample.export()}
 
 
 @pytest.mark.parametrize("calibration", [Platt(0.7, 0.1), Isotonic((0.1, 0.7), (0.2, 0.9))])
@@ -62,8 +65,9 @@ def test_calibration_travels_with_the_model(
 
 def test_a_changed_byte_in_any_blob_is_named(model: Model, blobs: Any) -> None:
     digest = store(model, blobs)
-    assert len(blobs) == 2
-    for name, key in (("manifest", digest), ("model.txt", next(k for k in blobs if k != digest))):
+    files = {facts.name: facts.sha256 for facts in read_manifest(digest, blobs).files}
+    assert len(blobs) == 3
+    for name, key in (("manifest", digest), *files.items()):
         sound = blobs[key]
         for place in (0, len(sound) // 2, len(sound) - 1):
             blobs[key] = sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :]
@@ -164,3 +168,40 @@ def test_temperature_belongs_to_multiclass(
     model = fit_model(make_task("multiclass"), "linear", data).with_calibration(Temperature(1.5))
     again = load(store(model, blobs), blobs)
     np.testing.assert_array_equal(again.predict(data.features), model.predict(data.features))
+
+
+def test_a_loaded_model_says_how_far_it_is_from_its_training_framework(model: Model, blobs: Any) -> None:
+    assert model.verified is None
+    again = load(store(model, blobs), blobs)
+    assert again.verified is not None
+    assert (again.verified.rows, again.verified.difference, again.verified.batch_difference) == (32, 0.0, 0.0)
+    assert again.with_calibration(Platt(0.7, 0.1)).verified == again.verified
+
+
+def test_a_model_without_a_sample_still_loads(model: Model, blobs: Any) -> None:
+    def without(manifest: dict[str, Any]) -> None:
+        manifest["files"] = [facts for facts in manifest["files"] if facts["name"] == "model.txt"]
+
+    again = load(edited(blobs, store(model, blobs), without), blobs)
+    assert again.verified is None
+    rows = [{"x": 1.0}]
+    np.testing.assert_array_equal(again.predict_rows(rows), model.predict_rows(rows))
+
+
+def test_a_model_that_scores_otherwise_than_in_training_is_refused(model: Model, blobs: Any) -> None:
+    assert model.sample is not None
+    moved = Sample(model.sample.matrix, lambda matrix: model.estimator.predict(matrix) + 1e-9)
+
+    def swap(manifest: dict[str, Any]) -> None:
+        data = moved.export()
+        facts = next(facts for facts in manifest["files"] if facts["name"] == "sample.safetensors")
+        facts.update(sha256=blobs.put(data), size=len(data))
+
+    with pytest.raises(ArtifactRefused, match="when it was trained") as caught:
+        load(edited(blobs, store(model, blobs), swap), blobs)
+    assert caught.value.faults[0].value == "1e-09 apart"
+
+
+def test_the_sample_is_kept_through_a_second_store(model: Model, blobs: Any) -> None:
+    digest = store(model, blobs)
+    assert store(load(digest, blobs), blobs) == digest

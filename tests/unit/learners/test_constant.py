@@ -111,3 +111,18 @@ def test_other_files_are_refused() -> None:
         Constant.load({FILE: b"{}", "more": b""}, BINARY)
     with pytest.raises(ArtifactRefused, match="malformed"):
         Constant.load({FILE: b'{"type":"fixed","scores":[0.5,0.2,0.2]}'}, THREE)
+
+
+@pytest.mark.parametrize(
+    ("state", "shape", "raw"),
+    [
+        (Fixed((0.8,)), BINARY, [np.log(4.0)]),
+        (Fixed((0.5, 0.25, 0.25)), THREE, np.log([0.5, 0.25, 0.25]).tolist()),
+        (Fixed((7.0,)), NUMBER, [7.0]),
+    ],
+)
+def test_the_baseline_alone_contributes(state: Fixed, shape: Shape, raw: list[float]) -> None:
+    found = Constant(state, shape).contributions(np.zeros((2, 5)))
+    assert found.shape == (2, shape.outputs, 6)
+    assert not np.any(found[:, :, :-1])
+    np.testing.assert_allclose(found[0, :, -1], raw)

@@ -53,7 +53,7 @@ values = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("style", STYLES)
-@given(rows=st.lists(values, min_size=1, max_size=8))
+@given(rows=st.lists(values, min_size=1, max_size=8) | st.lists(values, min_size=8, max_size=20))
 def test_a_table_a_batch_and_a_single_row_encode_to_equal_bits(style: Style, rows: list[dict[str, Any]]) -> None:
     encoding = Encoding.fit(FEATURES, TABLE, style)
     together = encoding.rows(rows)
@@ -128,3 +128,20 @@ def test_huge_and_constant_numbers_stay_finite() -> None:
     assert np.all(np.abs(matrix) <= CLIP)
     equal = Encoding.fit(FEATURES, pa.table({"n": [0.1, 0.1, 0.1]}), "standard")
     np.testing.assert_allclose(equal.rows([{"n": 0.1}])[0, 0], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_codes_spread_to_the_rows_they_come_from(style: Style) -> None:
+    encoding = Encoding.fit(FEATURES, TABLE, style)
+    rows: list[dict[str, Any]] = [{"n": 2.5, "c": "x", "b": True}, {}, {"n": -1e300, "c": "never seen", "b": False}] * 5
+    codes = np.array([encoding.codes(row) for row in rows])
+    assert encoding.spread(codes).tobytes() == encoding.rows(rows).tobytes()
+    assert encoding.spread(codes[:3]).tobytes() == encoding.rows(rows[:3]).tobytes()
+    assert encoding.spread(codes[:0]).shape == (0, encoding.width)
+
+
+def test_codes_that_stand_for_no_category_count_as_never_seen() -> None:
+    encoding = Encoding.fit(FEATURES, TABLE, "standard")
+    strange = np.array([[0.0, code, 0.0] for code in (-1.0, 2.0, 0.5, 1e9)] * 4)
+    assert not encoding.spread(strange)[:, 2:5].any()
+    assert not encoding.spread(strange[:4])[:, 2:5].any()

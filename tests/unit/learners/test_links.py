@@ -5,7 +5,7 @@ from scipy.special import expit
 from scipy.special import logit as scipy_logit
 from scipy.special import softmax as scipy_softmax
 
-from tropism.learners.links import logit, ordered_sum, sigmoid, softmax
+from tropism.learners.links import logit, ordered_sum, sigmoid, softmax, unlinked
 
 
 def test_they_agree_with_scipy() -> None:
@@ -28,3 +28,11 @@ def test_every_row_has_equal_bits_in_a_batch_of_any_size() -> None:
         for size in (1, 2, 3, 5, 8, 13, 64, 100):
             parts = [function(z[start : start + size].copy()) for start in range(0, len(z), size)]
             assert np.concatenate(parts).tobytes() == together.tobytes()
+
+
+def test_unlinked_scores_link_to_the_scores_again() -> None:
+    scores = np.random.default_rng(2).dirichlet([1.0] * 3, 50)
+    np.testing.assert_allclose(softmax(unlinked("multiclass", scores)), scores)
+    np.testing.assert_allclose(sigmoid(unlinked("binary", scores[:, :1])), scores[:, :1])
+    assert unlinked("regression", scores) is scores
+    assert np.all(np.isfinite(unlinked("multiclass", np.eye(3))))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ class Folder:
 
 for digest in sys.argv[2:]:
     load(digest, Folder()).predict_rows([{"x": 1.0, "city": "c1"}])
-heavy = {"lightgbm", "sklearn", "scipy", "pandas", "pyarrow"} & set(sys.modules)
+heavy = {"lightgbm", "xgboost", "onnx", "sklearn", "scipy", "pandas", "pyarrow"} & set(sys.modules)
 sys.exit(f"imported {sorted(heavy)}" if heavy else 0)
 """
 
@@ -89,7 +90,30 @@ def test_serving_imports_none_of_the_libraries_that_training_needs(
             (tmp_path / digest).write_bytes(data)
             return digest
 
-    names = ("lightgbm", "random-forest", "linear", "seasonal", "majority")
+    optional = {"xgboost": "xgboost", "mlp": "onnxruntime"}
+    names = ["lightgbm", "random-forest", "linear", "seasonal", "majority"]
+    names += [name for name, package in optional.items() if find_spec(package)]
     digests = [store(fit_model(make_task("binary"), name, make_data("binary")), Folder()) for name in names]
     done = subprocess.run([sys.executable, "-c", _SERVE, str(tmp_path), *digests], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+@pytest.mark.parametrize("name", ["lightgbm", "linear"])
+def test_codes_score_as_the_rows_they_come_from(
+    name: str, kind: str, make_task: Callable[..., Task], make_data: Callable[..., Dataset]
+) -> None:
+    data = make_data(kind, rows=200)
+    model = fit_model(make_task(kind), name, data)
+    calibrated = model.with_calibration(Temperature(1.3) if kind == "multiclass" else Platt(0.8, 0.1))
+    rows = data.features.to_pylist()
+    codes = np.array([model.encoding.codes(row) for row in rows])
+    for one in (model, calibrated):
+        expected = one.predict(data.features)
+        assert one.predict_matrix(codes).tobytes() == expected.tobytes()
+        if name == "linear":
+            assert one.short is None
+        else:
+            short = one.short
+            assert short is not None
+            assert np.vstack([short(row) for row in codes.tolist()]).tobytes() == expected.tobytes()

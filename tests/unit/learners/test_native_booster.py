@@ -94,3 +94,32 @@ def test_a_row_or_matrix_of_another_width_never_reaches_native_code(text: bytes)
 def test_what_lightgbm_cannot_read_is_refused() -> None:
     with pytest.raises(ArtifactRefused):
         NativeBooster(b"tree\nversion=v4\n", 4, 3)
+
+
+def test_contributions_are_lightgbms_own_from_any_thread(text: bytes) -> None:
+    import lightgbm
+
+    matrix = rows(200)
+    theirs = lightgbm.Booster(model_str=text.decode()).predict(matrix, pred_contrib=True)
+    expected = np.asarray(theirs).reshape(200, 3, 5)
+    booster = NativeBooster(text, 4, 3)
+    start, found = threading.Barrier(4), []
+
+    def work() -> None:
+        start.wait()
+        found.append(booster.contributions(matrix))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for one in found:
+        np.testing.assert_array_equal(one, expected)
+    assert booster.contributions(matrix[:0]).shape == (0, 3, 5)
+    with pytest.raises(ValueError, match="columns"):
+        booster.contributions(np.zeros((2, 5)))
+    booster.close()
+    with pytest.raises(NotReady):
+        booster.contributions(matrix)
