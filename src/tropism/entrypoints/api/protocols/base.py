@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from tropism.core.clock import Clock
+    from tropism.core.errors import TropismError
     from tropism.entrypoints.api.asgi import Headers, Reply
     from tropism.serving.predictions import Predictions
     from tropism.serving.settings import HttpSettings
@@ -48,4 +49,8 @@ class ForeignProtocol(Protocol):
 
     def find(self, method: str, path: str) -> Found | None:
         """What answers a path; None if it is not this protocol's."""
+        ...
+
+    def refusal(self, error: TropismError) -> Reply:
+        """An error in this protocol's own form."""
         ...

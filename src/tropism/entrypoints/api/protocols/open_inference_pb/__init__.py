@@ -1,0 +1,1 @@
+"""Messages of gRPC services, made from the .proto files beside this one by scripts/protos."""
