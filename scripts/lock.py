@@ -33,7 +33,7 @@ class Lock(NamedTuple):
 
 LOCKS = (
     Lock("requirements.lock", ("demo",)),
-    Lock("requirements-dev.lock", ("dev", "demo", "postgres", "redis"), "requirements.lock"),
+    Lock("requirements-dev.lock", ("dev", "demo", "postgres", "redis", "onnx", "xgboost", "grpc"), "requirements.lock"),
 )
 
 

@@ -160,5 +160,5 @@ def test_no_request_notices_that_the_champion_is_swapped(
 
 def read_journal(platform: Platform) -> list[Prediction]:
     records = JournalReader(platform.journal_folder).read({}, limit=2 * RATE * SECONDS)
-    events = [decode(record.payload) for record in records]
+    events = [event for record in records for event in decode(record.payload)]
     return [event for event in events if isinstance(event, Prediction)]

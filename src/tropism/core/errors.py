@@ -15,7 +15,7 @@
     │   │   └── UnknownDecision   unknown-decision
     │   ├── Conflict          conflict             somebody else moved it first, or it would break history
     │   ├── PolicyRefused     policy-refused       a gate or an approval said no
-    │   └── RateLimited       rate-limited
+    │   └── RateLimited       rate-limited         this caller has used up what it may ask for
     ├── SetupError            the project, the settings or the machine need a change
     │   ├── ProjectInvalid    project-invalid
     │   ├── SettingInvalid    setting-invalid
@@ -30,6 +30,7 @@
     │   └── JournalCorrupt    journal-corrupt
     ├── DiskFull              disk-full
     ├── NotReady              not-ready            starting up, or a part is away for the moment
+    │   └── Overloaded        overloaded           more is being worked on than can be, or it would come too late
     └── TrainingFailed        training-failed
 
 `code` is stable and part of the public interface; `docs/errors.md` explains each one.
@@ -185,6 +186,10 @@ class DiskFull(TropismError):
 
 class NotReady(TropismError):
     code = "not-ready"
+
+
+class Overloaded(NotReady):
+    code = "overloaded"
 
 
 class TrainingFailed(TropismError):

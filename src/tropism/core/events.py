@@ -5,7 +5,12 @@ Events are facts: immutable, append-only, encoded as MessagePack. Times are µs 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Value = float | str | bool | None
 """A feature's value as it was sent: number, category, boolean, or missing."""
@@ -52,19 +57,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", omit_def
 Event = Prediction | Outcome
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+_decoder: msgspec.msgpack.Decoder[Event | list[Event]] = msgspec.msgpack.Decoder(Event | list[Event])
 
 
-def encode(event: Event) -> bytes:
-    """An event as MessagePack.
+def encode(events: Event | Sequence[Event]) -> bytes:
+    """One record: an event, or the events of one request, as MessagePack.
 
     >>> o = Outcome(id="a", task="t", value=1.0, at=1, received=2)
-    >>> decode(encode(o)) == o
-    True
+    >>> decode(encode(o)) == [o], decode(encode([o, o])) == [o, o]
+    (True, True)
     """
-    return _encoder.encode(event)
+    return _encoder.encode(events)
 
 
-def decode(record: bytes) -> Event:
-    """The event in a record. Raises `msgspec.DecodeError` or `UnicodeDecodeError` when it is none."""
-    return _decoder.decode(record)
+def decode(record: bytes) -> list[Event]:
+    """The events in a record. Raises `msgspec.DecodeError` or `UnicodeDecodeError` when it has none."""
+    found = _decoder.decode(record)
+    return found if isinstance(found, list) else [found]

@@ -38,7 +38,7 @@ def rejected_table(rejected: Sequence[Rejected], now: int) -> pa.Table:
     columns: dict[str, list[Any]] = {
         "at": [now] * len(rejected),
         "reason": [one.reason for one in rejected],
-        "payload": [record.payload for record in records],
+        "payload": [one.payload for one in rejected],
     }
     return _table(columns | _places(records), REJECTED)
 

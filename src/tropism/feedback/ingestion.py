@@ -25,6 +25,10 @@ CURSOR = "ingestion"
 """Name of the cursor: how far each of the journal's writers is in the lake, a mapping."""
 
 
+_MOST_BYTES = 64 * 1_048_576
+"""Of records in one batch: a record holds the events of one moment, be it one or thousands."""
+
+
 class Journal(Protocol):
     """The reading side of a journal."""
 
@@ -70,13 +74,14 @@ class Ingestion:
         self._clock = clock or SystemClock()
 
     def run(self, limit: int = 50_000) -> Ingested:
-        """Move at most `limit` events. With nothing new the lake is not touched.
+        """Move at most `limit` records, and not many more than `_MOST_BYTES`. With nothing new the lake is not touched.
 
         Raises:
             DiskFull, NotReady: part of the batch may be in the lake; run again.
         """
         after: dict[str, int] = self._cursors.get(CURSOR) or {}
-        records = self._journal.read(after, limit)
+        found = self._journal.read(after, limit)
+        records = found[: _fitting(found)]
         if not records:
             return Ingested(0, 0, 0, after, caught_up=True)
         ends: dict[str, int] = {}
@@ -87,7 +92,7 @@ class Ingestion:
         predictions, outcomes, rejected = self._append(sorter, ends)
         positions = after | ends
         self._cursors.set(CURSOR, positions, now=self._clock.now())
-        return Ingested(predictions, outcomes, rejected, positions, caught_up=len(records) < limit)
+        return Ingested(predictions, outcomes, rejected, positions, caught_up=len(records) == len(found) < limit)
 
     def _append(self, sorter: RecordSorter, ends: Mapping[str, int]) -> tuple[int, int, int]:
         lake, predictions, outcomes, rejected = self._lake, 0, 0, 0
@@ -99,3 +104,13 @@ class Ingestion:
             table = rejected_table(sorter.rejected, self._clock.now())
             rejected = lake.append(REJECTED_NAME, table, positions=ends).rows
         return predictions, outcomes, rejected
+
+
+def _fitting(records: Sequence[Record]) -> int:
+    """How many of the first records go into one batch: at least one, if there is one."""
+    total = 0
+    for index, record in enumerate(records):
+        total += len(record.payload)
+        if total > _MOST_BYTES:
+            return index + 1
+    return len(records)

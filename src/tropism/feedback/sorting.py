@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from tropism.core.events import Event, Outcome, Prediction, decode
+from tropism.core.events import Event, Outcome, Prediction, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,11 @@ class Record(Protocol):
 
 
 class Rejected(NamedTuple):
-    """A record that no table can take, and why."""
+    """An event that no table can take, or a record that is none, and why. `payload`: what is to be kept of it."""
 
     record: Record
     reason: str
+    payload: bytes
 
 
 class PredictionBatch(NamedTuple):
@@ -66,7 +67,7 @@ class OutcomeBatch(NamedTuple):
 class RecordSorter:
     """Sorts records one after the other into `predictions` and `outcomes`, by task, and `rejected`.
 
-    Nothing is dropped: a record that cannot be decoded, or does not fit its task, is rejected whole.
+    Nothing is dropped: a record that cannot be decoded, or an event that does not fit its task, is rejected.
     """
 
     def __init__(self, tasks: FindTask) -> None:
@@ -81,25 +82,26 @@ class RecordSorter:
         """Put each record where it belongs."""
         for record in records:
             try:
-                event = decode(record.payload)
+                events = decode(record.payload)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self.rejected.append(Rejected(record, f"not an event: {error}"))
+                self.rejected.append(Rejected(record, f"not an event: {error}", record.payload))
                 continue
-            task = self._task(event.task)
-            if task is None:
-                self.rejected.append(Rejected(record, f"there is no task '{event.task}'"))
-                continue
-            reason = self._misfit(event)
-            if reason:
-                self.rejected.append(Rejected(record, reason))
-            elif isinstance(event, Prediction):
-                batch = self.predictions.setdefault(task.name, PredictionBatch(task, [], []))
-                batch.records.append(record)
-                batch.events.append(event)
-            else:
-                outcomes = self.outcomes.setdefault(task.name, OutcomeBatch([], []))
-                outcomes.records.append(record)
-                outcomes.events.append(event)
+            for event in events:
+                self._place(record, event)
+
+    def _place(self, record: Record, event: Event) -> None:
+        task = self._task(event.task)
+        reason = f"there is no task '{event.task}'" if task is None else self._misfit(event)
+        if task is None or reason:
+            self.rejected.append(Rejected(record, reason, encode(event)))
+        elif isinstance(event, Prediction):
+            batch = self.predictions.setdefault(task.name, PredictionBatch(task, [], []))
+            batch.records.append(record)
+            batch.events.append(event)
+        else:
+            outcomes = self.outcomes.setdefault(task.name, OutcomeBatch([], []))
+            outcomes.records.append(record)
+            outcomes.events.append(event)
 
     def _task(self, name: str) -> Task | None:
         if name not in self._tasks:

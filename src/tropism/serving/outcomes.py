@@ -11,7 +11,6 @@ from tropism.core.events import Outcome
 from tropism.core.identity import tag_of
 from tropism.serving.faults import Faults, shown
 from tropism.serving.fields import Fields
-from tropism.serving.journaling import record
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live
 
@@ -39,7 +38,7 @@ class Outcomes:
 
     def __init__(self, parts: Parts) -> None:
         self._holder = parts.holder
-        self._journal = parts.journal
+        self._recorder = parts.recorder
         self._clock = parts.clock
         self._identifiers = parts.identifiers
         self._limits = parts.limits()
@@ -62,7 +61,7 @@ class Outcomes:
         ]
         faults.check()
         events = [event for event in read if event is not None]
-        await record(self._journal, events, self._meters)
+        await self._recorder.record(events)
         for event in events:
             self._meters.outcomes.add(event.task)
         return msgspec.json.encode(Accepted(len(events), [event.id for event in events]))

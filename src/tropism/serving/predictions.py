@@ -9,39 +9,18 @@ import msgspec
 
 from tropism.core.errors import Fault, NotReady
 from tropism.core.events import Prediction
-from tropism.serving.journaling import record
 from tropism.serving.predictor import Predictor, unseen
+from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import read_predict
-from tropism.serving.scores import prediction, probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tropism.core.task import Task
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
     from tropism.serving.requests import Ask
     from tropism.serving.rows import Note
     from tropism.serving.snapshot import Deployment, Snapshot, SnapshotHolder
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """One prediction as it is sent. `probabilities` is absent for regression tasks."""
-
-    prediction_id: str
-    prediction: bool | str | float
-    probabilities: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
-    model: str
-    version: int
-    variant: str
-    degraded: tuple[str, ...] = ()
-    warnings: list[str] = []
-
-
-class Replies(msgspec.Struct, frozen=True):
-    """Predictions in the order of the instances."""
-
-    predictions: list[Reply]
 
 
 class Scored(NamedTuple):
@@ -69,14 +48,15 @@ class Predictions:
     A reply leaves only when its events are durable in the journal.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, predictor: Predictor | None = None) -> None:
         self._holder = parts.holder
-        self._journal = parts.journal
+        self._recorder = parts.recorder
         self._clock = parts.clock
         self._identifiers = parts.identifiers
         self._limits = parts.limits()
         self._meters = parts.meters
-        self._predictor = Predictor()
+        self._predictor = predictor or Predictor()
+        self._publisher = parts.publisher
         self._encode = msgspec.json.Encoder().encode
 
     async def predict(self, task: str, body: bytes) -> bytes:
@@ -91,7 +71,7 @@ class Predictions:
         asks, many = read_predict(body, deployment, self._clock.now(), self._limits)
         scored = await self.score(deployment, asks)
         rows = zip(scored.events, scored.notes, strict=True)
-        replies = [self._reply(deployment.task, event, notes) for event, notes in rows]
+        replies = [reply_of(deployment.task, event, notes) for event, notes in rows]
         self._meters.latency.observe(perf_counter() - started, task)
         return self._encode(Replies(replies) if many else replies[0])
 
@@ -106,9 +86,11 @@ class Predictions:
         answer = self._predictor.answer(deployment, [ask.row for ask in asks], moments)
         rows = zip(asks, moments, answer.scores, strict=True)
         events = [self._event(deployment, ask, at, answer, scores) for ask, at, scores in rows]
-        await record(self._journal, events, self._meters)
+        await self._recorder.record(events)
         noted = [(*ask.notes, *unseen(answer.model, ask.row)) for ask in asks]
         self._count(deployment.task.name, answer, noted)
+        if self._publisher.active:
+            self._publisher.publish(deployment.task, events, noted)
         return Scored(events, noted)
 
     def _event(
@@ -125,19 +107,6 @@ class Predictions:
             entity=ask.entity,
             unit=ask.unit,
             degraded=answer.degraded,
-        )
-
-    def _reply(self, task: Task, event: Prediction, notes: tuple[Note, ...]) -> Reply:
-        chances = probabilities(task, event.scores)
-        return Reply(
-            prediction_id=event.id,
-            prediction=prediction(task, event.scores),
-            probabilities=msgspec.UNSET if chances is None else chances,
-            model=task.name,
-            version=event.version,
-            variant=event.variant,
-            degraded=event.degraded,
-            warnings=[note.text for note in notes],
         )
 
     def _count(self, task: str, answer: Answer, noted: list[tuple[Note, ...]]) -> None:

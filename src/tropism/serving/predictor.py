@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from tropism.serving.breaker import Breaker
+from tropism.serving.marking import Unmarked
+from tropism.serving.lanes import matrix
 from tropism.serving.rows import Note
 from tropism.serving.scores import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tropism.core.events import Value
-    from tropism.serving.snapshot import Deployment, ServedModel
+    from tropism.learners.base import Floats, Times
+    from tropism.serving.marking import Marker
+    from tropism.serving.snapshot import Compiled, Deployment, ServedModel
 
 _log = logging.getLogger(__name__)
 CHAMPION = "champion"
 BASELINE = "baseline"
+_SHORT_UP_TO = 8
+"""Rows up to which a model with a short way is asked for one after the other: a batch would be no faster."""
 
 
 class Answer(NamedTuple):
@@ -34,44 +41,79 @@ class Answer(NamedTuple):
 class Predictor:
     """Falls back step by step; each step that was needed is named in `degraded`.
 
-    `champion-failed` and `previous-failed`: the model raised, or gave impossible scores. `no-model`: the task
-    has none yet. A model's failure is logged once for each version.
+    `champion-failed` and `previous-failed`: the model raised, or gave impossible scores. `champion-resting` and
+    `previous-resting`: it did so several times in a row, and is not asked for a while. `no-model`: the task has none
+    yet. A failure is logged when it is the first in a row, and when the model is put to rest.
     """
 
-    def __init__(self) -> None:
-        self._reported: set[tuple[str, int]] = set()
+    def __init__(self, marker: Marker | None = None) -> None:
+        self._marker: Marker = marker or Unmarked()
+        self._breakers: dict[tuple[str, int], Breaker] = {}
 
     def answer(self, deployment: Deployment, rows: Sequence[dict[str, Value]], at: Sequence[int]) -> Answer:
         """Scores for rows that were checked, asked for `at` these moments in µs. Never raises what a model raises."""
         degraded = deployment.degraded
         served, previous = deployment.served, deployment.previous
+        tries = [] if served is None else [(served, "champion")]
+        if previous is not None and (served is None or previous.version != served.version):
+            tries.append((previous, "previous"))
         if served is None:
             degraded = (*degraded, "no-model")
-        else:
-            scores = self._scores(deployment, served, rows, at)
+        for model, name in tries:
+            if self._rests(deployment, model):
+                degraded = (*degraded, f"{name}-resting")
+                continue
+            scores = self._asked(deployment, model, lambda: model.model.predict_rows(rows, _times(at)), len(rows))  # noqa: B023
             if scores is not None:
-                return Answer(scores, served.version, CHAMPION, degraded, served)
-            degraded = (*degraded, "champion-failed")
-        if previous is not None and (served is None or previous.version != served.version):
-            scores = self._scores(deployment, previous, rows, at)
-            if scores is not None:
-                return Answer(scores, previous.version, CHAMPION, degraded, previous)
-            degraded = (*degraded, "previous-failed")
+                return Answer(scores, model.version, CHAMPION, degraded, model)
+            degraded = (*degraded, f"{name}-failed")
         return Answer([deployment.baseline] * len(rows), 0, BASELINE, degraded)
 
-    def _scores(
-        self, deployment: Deployment, served: ServedModel, rows: Sequence[dict[str, Value]], at: Sequence[int]
+    def scores(
+        self, deployment: Deployment, served: ServedModel, codes: Sequence[Sequence[float]], now: int
     ) -> list[tuple[float, ...]] | None:
-        try:
-            return checked(deployment.task, served.model.predict_rows(rows, np.array(at, np.int64)), len(rows))
-        except Exception:  # noqa: BLE001  a model may raise anything
-            key = (deployment.task.name, served.version)
-            if key not in self._reported:
-                self._reported.add(key)
-                _log.error(
-                    "version %d of model '%s' failed to predict", served.version, deployment.task.name, exc_info=True
-                )
+        """Scores of rows that are codes already; None when the model failed, or has lately."""
+        if self._breakers and (deployment.task.name, served.version) in self._breakers:
             return None
+        model = cast("Compiled", served.model)  # there is no lane to another
+        short = model.short
+        if short is not None and len(codes) <= _SHORT_UP_TO:
+            if len(codes) == 1:
+                return self._asked(deployment, served, lambda: short(codes[0]), 1)
+            return self._asked(deployment, served, lambda: np.concatenate([short(row) for row in codes]), len(codes))
+        at = np.full(len(codes), now, np.int64)
+        return self._asked(deployment, served, lambda: model.predict_matrix(matrix(codes), at), len(codes))
+
+    def _rests(self, deployment: Deployment, served: ServedModel) -> bool:
+        breaker = self._breakers.get((deployment.task.name, served.version))
+        return breaker is not None and not breaker.allows()
+
+    def _asked(
+        self, deployment: Deployment, served: ServedModel, ask: Callable[[], Floats], rows: int
+    ) -> list[tuple[float, ...]] | None:
+        self._marker.enter(deployment.tag, served.version)
+        try:
+            found = checked(deployment.task, ask(), rows)
+        except Exception:  # noqa: BLE001  a model may raise anything
+            self._failed(deployment.task.name, served.version)
+            return None
+        finally:
+            self._marker.leave()
+        if self._breakers:
+            self._breakers.pop((deployment.task.name, served.version), None)
+        return found
+
+    def _failed(self, task: str, version: int) -> None:
+        breaker = self._breakers.setdefault((task, version), Breaker())
+        first = not breaker.failing
+        if breaker.failed():
+            _log.error("version %d of model '%s' keeps failing and is left alone for a while", version, task)
+        elif first:
+            _log.error("version %d of model '%s' failed to predict", version, task, exc_info=True)
+
+
+def _times(at: Sequence[int]) -> Times:
+    return np.array(at, np.int64)
 
 
 def unseen(model: ServedModel | None, row: dict[str, Value]) -> list[Note]:

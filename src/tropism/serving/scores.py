@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tropism.core.errors import ArtifactRefused, Fault
+from tropism.serving.rows import LARGEST
 
 if TYPE_CHECKING:
     from tropism.core.task import Task
@@ -27,8 +28,10 @@ def checked(task: Task, scores: Floats, rows: int) -> list[tuple[float, ...]]:
     if scores.ndim != 2 or len(scores) != rows or not min(width, 2) <= scores.shape[1] <= width:
         fix = f"a {task.kind} model must give {(rows, width)}"
         raise ArtifactRefused("the model's scores have a wrong shape", Fault("scores", str(scores.shape), fix))
-    low, high = (-1e300, 1e300) if task.kind == "regression" else (0.0, 1.0)
+    low, high = (-LARGEST, LARGEST) if task.kind == "regression" else (0.0, 1.0)
     appended = (0.0,) * (width - scores.shape[1])
+    if not appended and rows and low <= scores.min() and scores.max() <= high:
+        return [tuple(row) for row in scores.tolist()]
     found = []
     for row in scores.tolist():
         for score in row:

@@ -6,15 +6,16 @@ A request takes the snapshot once and uses it to its end, so a swap in the middl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tropism.core.errors import Fault, UnknownTask
 from tropism.core.identity import task_tag
 from tropism.serving.faults import close_to
+from tropism.serving.lanes import Lane
 from tropism.serving.rows import RowReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tropism.core.events import Value
     from tropism.core.task import Task
@@ -38,6 +39,20 @@ class Servable(Protocol):
         ...
 
 
+@runtime_checkable
+class Compiled(Protocol):
+    """What the short way needs of a model besides."""
+
+    @property
+    def short(self) -> Callable[[Sequence[float]], Floats] | None:
+        """Scores (1, outputs) of one row of codes; None if there is no shorter way than `predict_matrix`."""
+        ...
+
+    def predict_matrix(self, codes: Floats, at: Times | None = None) -> Floats:
+        """Scores (n, outputs) of codes (n, features)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
     """One version of a task's model, in memory. `categories`: those that it knows, by feature."""
@@ -45,11 +60,28 @@ class ServedModel:
     version: int
     model: Servable
     categories: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    _lanes: list[tuple[Task, Lane | None]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         columns = self.model.encoding.facts.columns
         known = {one.name: frozenset(one.categories) for one in columns if one.type == "category"}
         object.__setattr__(self, "categories", known)
+        object.__setattr__(self, "_lanes", [])
+
+    def lane(self, task: Task) -> Lane | None:
+        """The short way to this model, compiled once; None if it has none."""
+        if not self._lanes or self._lanes[0][0] != task:
+            self._lanes[:] = [(task, _compiled(task, self.model))]
+        return self._lanes[0][1]
+
+
+def _compiled(task: Task, model: Servable) -> Lane | None:
+    if not isinstance(model, Compiled):
+        return None
+    try:
+        return Lane(task, model.encoding.facts.columns)
+    except KeyError:  # the model has a feature that the task has no more
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +98,13 @@ class Deployment:
     prior: tuple[float, ...] | None = None
     degraded: tuple[str, ...] = ()
     rows: RowReader = field(init=False, repr=False, compare=False)
+    lane: Lane | None = field(init=False, repr=False, compare=False)
     tag: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", RowReader(self.task))
+        plain = self.served if not self.degraded else None
+        object.__setattr__(self, "lane", None if plain is None else plain.lane(self.task))
         object.__setattr__(self, "tag", task_tag(self.task.name))
 
     @property

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from tropism.core.clock import SECOND, ManualClock
-from tropism.core.events import Value
+from tropism.core.events import Event, Value, decode
 from tropism.core.identity import Identifiers
 from tropism.core.task import Feature, Task
 from tropism.learners.encoding import Column, Encoding, EncodingFacts
 from tropism.serving import HttpSettings, SnapshotHolder
 from tropism.serving.meters import Meters
 from tropism.serving.parts import Parts
+from tropism.serving.recording import Recorder
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
 
 NOW = 1_700_000_000 * SECOND
@@ -68,14 +69,16 @@ class Desk:
 
     @property
     def parts(self) -> Parts:
-        return Parts(self.holder, self.journal, self.clock, self.identifiers, self.settings, self.meters)
+        return Parts(
+            self.holder, Recorder(self.journal, self.meters), self.clock, self.identifiers, self.settings, self.meters
+        )
 
     def fill_disk(self) -> None:
         self.journal.close()
         self.journal = JournalWriter(self.root, JournalSettings(fsync="os", reserve=2**60))
 
-    def recorded(self) -> list[bytes]:
-        return [record.payload for record in JournalReader(self.root).read({})]
+    def recorded(self) -> list[Event]:
+        return [event for record in JournalReader(self.root).read({}) for event in decode(record.payload)]
 
 
 @pytest.fixture

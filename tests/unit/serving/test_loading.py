@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from tropism.core.errors import ArtifactTampered
+from tropism.core.identity import task_tag
 from tropism.core.task import Task
 from tropism.serving import LiveTask, SnapshotLoader
+from tropism.serving.meters import Meters
 
 
 class Registry:
@@ -19,12 +21,22 @@ class Registry:
         self.champion: int | None = 1
         self.previous: int | None = None
         self.refused: set[int] = set()
+        self.quarantined: frozenset[int] = frozenset()
+        self.meters = Meters()
+        self.marked: list[tuple[int, int] | None] = []
         self.fetched: list[int] = []
 
     def loader(self) -> SnapshotLoader:
-        return SnapshotLoader(
-            lambda: self.generation, lambda: [LiveTask(self.task, self.champion, self.previous)], self.fetch
-        )
+        def live() -> list[LiveTask]:
+            return [LiveTask(self.task, self.champion, self.previous, quarantined=self.quarantined)]
+
+        return SnapshotLoader(lambda: self.generation, live, self.fetch, self, self.meters)
+
+    def enter(self, tag: int, version: int) -> None:
+        self.marked.append((tag, version))
+
+    def leave(self) -> None:
+        self.marked.append(None)
 
     def fetch(self, task: Task, version: int) -> Any:
         self.fetched.append(version)
@@ -89,3 +101,39 @@ def test_a_task_without_a_model_is_whole(registry: Registry) -> None:
     assert snapshot.deployments["price"].served is None
     assert not snapshot.incomplete
     assert snapshot.deployments["price"].degraded == ()
+
+
+def test_a_champion_in_quarantine_is_let_go_and_never_loaded(registry: Registry) -> None:
+    load = registry.loader()
+    registry.champion, registry.previous = 2, 1
+    load()
+    registry.quarantined, registry.generation = frozenset({2}), 2
+    for loader in (load, registry.loader()):  # one that has been serving it, and one after a restart
+        registry.fetched.clear()
+        snapshot = loader()
+        deployment = snapshot.deployments["price"]
+        assert deployment.served is not None
+        assert (deployment.served.version, deployment.degraded) == (1, ("champion-quarantined",))
+        assert not snapshot.incomplete, "there is nothing to try again"
+        assert 2 not in registry.fetched
+    assert registry.meters.quarantined == 1
+
+
+def test_without_a_previous_version_a_quarantine_leaves_the_baseline(registry: Registry) -> None:
+    registry.quarantined = frozenset({1})
+    deployment = registry.loader()().deployments["price"]
+    assert (deployment.served, deployment.degraded) == (None, ("champion-quarantined",))
+
+
+def test_a_previous_version_in_quarantine_does_not_stand_in(registry: Registry) -> None:
+    registry.champion, registry.previous, registry.quarantined = 2, 1, frozenset({1})
+    deployment = registry.loader()().deployments["price"]
+    assert deployment.served is not None
+    assert (deployment.served.version, deployment.previous, deployment.degraded) == (2, None, ())
+
+
+def test_it_says_which_model_is_being_loaded(registry: Registry) -> None:
+    registry.previous, registry.refused = 3, {3}
+    registry.loader()()
+    tag = task_tag("price")
+    assert registry.marked == [(tag, 1), None, (tag, 3), None]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from tropism.serving.meters import Histogram
+import pytest
+
+from tropism.serving.meters import Histogram, Meters
 
 
 def test_a_value_falls_into_the_first_bucket_that_holds_it() -> None:
@@ -9,3 +11,40 @@ def test_a_value_falls_into_the_first_bucket_that_holds_it() -> None:
         histogram.observe(value, "price")
     assert histogram.counts == {("price",): [2, 1, 1]}
     assert histogram.sums == {("price",): 12.0}
+
+
+def counted() -> Meters:
+    meters = Meters()
+    meters.predictions.add("price", "3", "champion", by=5)
+    meters.latency.observe(0.002, "price")
+    meters.in_flight, meters.connections, meters.journal, meters.journaled = 2, 7, "w1", 41
+    return meters
+
+
+def test_meters_come_back_as_they_were_written_down() -> None:
+    again = Meters.from_bytes(counted().to_bytes())
+    assert again.predictions.values == {("price", "3", "champion"): 5}
+    assert (again.latency.counts, again.latency.sums) == (counted().latency.counts, {("price",): 0.002})
+    assert (again.in_flight, again.connections, again.journal, again.journaled) == (2, 7, "w1", 41)
+
+
+def test_what_others_counted_is_added() -> None:
+    total = counted()
+    total.take_over([counted(), Meters()])
+    assert total.predictions.values == {("price", "3", "champion"): 10}
+    assert sum(total.latency.counts["price",]) == 2
+    assert total.latency.sums == {("price",): 0.004}
+    assert (total.in_flight, total.connections, total.journaled) == (4, 14, 41)
+
+
+def test_meters_of_another_release_lose_only_what_is_not_counted_here() -> None:
+    data = counted().to_bytes().replace(b"ml_model_predictions_total", b"ml_something_else_total")
+    again = Meters.from_bytes(data)
+    assert again.predictions.values == {}
+    assert sum(again.latency.counts["price",]) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b'{"counters": 1}', b"\xff"])
+def test_what_is_no_meters_is_a_value_error(damage: bytes) -> None:
+    with pytest.raises(ValueError):
+        Meters.from_bytes(damage)

@@ -7,7 +7,7 @@ import pytest
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import DiskFull, InputError, InvalidInput, InvalidOutcome, TooLarge, UnknownTask
-from tropism.core.events import Outcome, decode
+from tropism.core.events import Outcome
 from tropism.core.identity import Identifiers, task_tag
 from tropism.core.task import Task
 from tropism.serving import Deployment, Snapshot
@@ -42,14 +42,14 @@ async def test_the_task_is_found_by_the_predictions_id(live: Any) -> None:
     reply = await send(live, {"prediction_id": prediction, "outcome": "blue"})
     assert reply["accepted"] == 1
     now = live.clock.now()
-    assert decode(live.recorded()[0]) == Outcome(
+    assert live.recorded()[0] == Outcome(
         id=reply["outcome_ids"][0], task="colour", value=1.0, at=now, received=now, prediction_id=prediction
     )
 
 
 async def test_an_entity_and_a_time_name_a_prediction(live: Any) -> None:
     await send(live, {"task": "amount", "entity": "e", "at": "2023-11-14T00:00:00Z", "outcome": 4})
-    event = decode(live.recorded()[0])
+    event = live.recorded()[0]
     assert isinstance(event, Outcome)
     assert (event.entity, event.at, event.value, event.prediction_id) == ("e", 1_699_920_000 * SECOND, 4.0, None)
     assert event.received == live.clock.now()
@@ -59,7 +59,7 @@ async def test_a_list_is_accepted_in_either_form(live: Any) -> None:
     items = [{"prediction_id": made_for("price", live), "outcome": value} for value in (True, 0)]
     assert (await send(live, items))["accepted"] == 2
     assert (await send(live, {"outcomes": items}))["accepted"] == 2
-    assert [event.value for event in map(decode, live.recorded()) if isinstance(event, Outcome)] == [1, 0, 1, 0]
+    assert [event.value for event in live.recorded() if isinstance(event, Outcome)] == [1, 0, 1, 0]
 
 
 async def test_a_repeated_outcome_keeps_its_id(live: Any) -> None:

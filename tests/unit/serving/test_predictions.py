@@ -7,7 +7,7 @@ import pytest
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import DiskFull, InputError, NotReady
-from tropism.core.events import Prediction, decode
+from tropism.core.events import Prediction
 from tropism.core.identity import Identifiers, tag_of, task_tag
 from tropism.core.task import Task
 from tropism.serving import Deployment, ServedModel, Snapshot
@@ -48,7 +48,7 @@ async def test_a_reply_says_what_was_predicted_and_by_what(live: Any) -> None:
 async def test_the_event_holds_all_that_is_needed_to_replay_it(live: Any) -> None:
     reply = await ask(live, {"features": FEATURES, "entity": "e1", "unit": "u1", "at": 5})
     (record,) = live.recorded()
-    assert decode(record) == Prediction(
+    assert record == Prediction(
         id=reply["prediction_id"],
         task="price",
         at=5,
@@ -68,10 +68,10 @@ async def test_other_kinds_answer_in_their_own_terms(live: Any) -> None:
     assert "probabilities" not in number
 
 
-async def test_many_rows_are_one_reply_and_one_record_each(live: Any) -> None:
+async def test_many_rows_are_one_reply_and_one_record(live: Any) -> None:
     reply = await ask(live, {"instances": [{"features": FEATURES}] * 5})
     ids = [one["prediction_id"] for one in reply["predictions"]]
-    assert [event.id for event in map(decode, live.recorded())] == ids
+    assert [event.id for event in live.recorded()] == ids
     assert len(set(ids)) == 5
 
 
@@ -127,4 +127,4 @@ async def test_a_refused_request_records_nothing(live: Any) -> None:
 async def test_the_moment_is_now_when_none_is_given(live: Any) -> None:
     live.clock.advance(7 * SECOND)
     await ask(live, {"features": FEATURES})
-    assert decode(live.recorded()[0]).at == live.clock.now()
+    assert live.recorded()[0].at == live.clock.now()

@@ -54,12 +54,14 @@ def test_a_stand_in_is_not_asked_twice(price: Task, stub_model: Any) -> None:
     assert len(calls) == 1
 
 
-def test_a_failure_is_logged_once(price: Task, stub_model: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_model_is_logged_once_and_then_left_alone(
+    price: Task, stub_model: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     predictor, deployment = Predictor(), Deployment(price, ServedModel(2, stub_model(0.2, act=fail)))
     with caplog.at_level(logging.ERROR):
-        for _ in range(5):
-            predictor.answer(deployment, [ROW], [0])
-    assert len(caplog.records) == 1
+        replies = [predictor.answer(deployment, [ROW], [0]).degraded for _ in range(7)]
+    assert replies == [("champion-failed",)] * 5 + [("champion-resting",)] * 2
+    assert ["left alone" in record.message for record in caplog.records] == [False, True]
 
 
 def test_categories_that_the_model_does_not_know_are_noted(stub_model: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -104,3 +105,49 @@ def test_the_thread_looks_at_once_and_ends_when_told(source: Source, price: Task
     current: Any = holder.current
     assert list(current.deployments) == ["price"]
     assert "watcher" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_wake_makes_it_look_at_once(source: Source) -> None:
+    looked = threading.Semaphore(0)
+
+    def look() -> int:
+        looked.release()
+        return source.generation
+
+    holder = SnapshotHolder()
+    watcher = Watcher(holder, look, source.load, every=3_600)
+    watcher.start()
+    assert looked.acquire(timeout=30)
+    for generation in (2, 3):
+        source.generation = generation
+        watcher.wake()
+        assert looked.acquire(timeout=30)
+    watcher.stop()
+    assert holder.current is not None
+    assert holder.current.generation == 3
+
+
+def test_a_wake_during_a_look_is_followed_by_another(source: Source) -> None:
+    inside, going = threading.Event(), threading.Event()
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(source.generation)
+        if len(looks) == 1:
+            inside.set()
+            assert going.wait(30)
+            return 1  # as it was before the change came
+        return source.generation
+
+    holder = SnapshotHolder()
+    watcher = Watcher(holder, look, source.load, every=3_600)
+    watcher.start()
+    assert inside.wait(30)
+    source.generation = 2
+    watcher.wake()
+    going.set()
+    deadline = time.monotonic() + 30
+    while len(looks) < 2:
+        assert time.monotonic() < deadline
+    watcher.stop()
+    assert len(looks) == 2

@@ -9,24 +9,43 @@ import msgspec
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Fault, InputError, RateLimited, TooLarge, TropismError
-from tropism.entrypoints.api.asgi import Reply, end_reply, problem_reply, send_reply
+from tropism.core.errors import Fault, InputError, Overloaded, RateLimited, SetupError, TooLarge, TropismError
+from tropism.entrypoints.api.asgi import Reply, end_reply, header, problem_reply, send_reply
+from tropism.entrypoints.api.background import Background
 from tropism.entrypoints.api.bodies import discard, read_body
 from tropism.entrypoints.api.forwarding import Forwarder
+from tropism.entrypoints.api.heads import Heads
 from tropism.entrypoints.api.metrics import MEDIA_TYPE, exposition
 from tropism.entrypoints.api.problems import internal
+from tropism.entrypoints.api.protocols.base import Core, Request
+from tropism.entrypoints.api.protocols.batches import answer_batch, is_batch
+from tropism.entrypoints.api.protocols.kserve_v1 import KServeV1
+from tropism.entrypoints.api.protocols.mlflow_scoring import MlflowScoring
+from tropism.entrypoints.api.protocols.open_inference import OpenInference
+from tropism.entrypoints.api.protocols.server_sent import PredictionEvents
+from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
+from tropism.entrypoints.api.protocols.websocket import PredictionStream
 from tropism.entrypoints.api.routing import route
 from tropism.serving.meters import Meters
 from tropism.serving.outcomes import Outcomes
 from tropism.serving.parts import Parts
 from tropism.serving.predictions import Predictions, live
+from tropism.serving.predictor import Predictor
+from tropism.serving.rates import Rates
+from tropism.serving.recording import Recorder
+from tropism.serving.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from tropism.core.clock import Clock
     from tropism.core.identity import Identifiers
     from tropism.entrypoints.api.asgi import Headers, Receive, Scope, Send
+    from tropism.entrypoints.api.protocols.base import ForeignProtocol
     from tropism.entrypoints.api.routing import Route
-    from tropism.serving.journaling import Journal
+    from tropism.serving.marking import Marker
+    from tropism.serving.recording import Journal
     from tropism.serving.settings import HttpSettings
     from tropism.serving.snapshot import Deployment, SnapshotHolder
 
@@ -37,7 +56,8 @@ class DataPlane:
     """A bare ASGI application. One event loop; any number of processes may serve one project.
 
     No prediction or outcome is acknowledged before it is durable in `journal`. Whatever a caller sends, he gets
-    a problem document (RFC 9457) that names what to change, never a traceback.
+    a problem document (RFC 9457) that names what to change, never a traceback; on the paths of another protocol,
+    what that protocol says. Plain requests to predict come in by `turns`, past ASGI: see `connection.py`.
     """
 
     def __init__(
@@ -49,23 +69,52 @@ class DataPlane:
         identifiers: Identifiers,
         settings: HttpSettings,
         forwarder: Forwarder | None = None,
+        marker: Marker | None = None,
+        meeting: Path | None = None,
     ) -> None:
+        """`meeting`: the folder where the data planes of a project find each other; alone if None."""
         self.meters = Meters()
+        self.heads = Heads(settings.max_body_bytes)
+        self.rates = Rates(settings.rate_limit, settings.rate_burst)
         self._holder = holder
         self._journal = journal
         self._settings = settings
         self._body_seconds = parse_duration(settings.body_timeout, "http.body_timeout") / SECOND
         control_seconds = parse_duration(settings.control_timeout, "http.control_timeout") / SECOND
         self._forwarder = forwarder or Forwarder(settings.control_port, control_seconds)
-        parts = Parts(holder, journal, clock, identifiers, settings, self.meters)
-        self._predictions = Predictions(parts)
+        self.subscriptions = Subscriptions()
+        self.failed: SetupError | None = None
+        """Why it could not start."""
+        self.others: Callable[[], Sequence[Meters]] = tuple
+        """What the project's other data planes counted."""
+        recorder = Recorder(journal, self.meters)
+        parts = Parts(holder, recorder, clock, identifiers, settings, self.meters, self.subscriptions)
+        predictor = Predictor(marker)
+        self.turns = Turns(parts, predictor)
+        self._predictions = Predictions(parts, predictor)
         self._outcomes = Outcomes(parts)
+        self._core = Core(self._predictions, holder, settings, clock)
+        self._protocols: tuple[ForeignProtocol, ...] = (
+            OpenInference(self._core),
+            KServeV1(self._core),
+            MlflowScoring(self._core),
+        )
+        self._streams = (
+            PredictionEvents(self._core, self.subscriptions),
+            PredictionStream(self._core, admit=self._admits),
+        )
+        self._background = Background(self._core, self.subscriptions, meeting)
         self._reads = {"healthz": _healthz, "readyz": self._readyz, "metrics": self._metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "websocket":
+            return
+        for stream in self._streams:
+            if stream.matches(scope["path"]):
+                await stream.serve(scope, receive, send)
+                return
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
         else:
             reply = await self._answer(scope, receive)
@@ -82,10 +131,10 @@ class DataPlane:
         try:
             return await self._dispatch(scope, receive)
         except TropismError as error:
-            return self._refusal(error)
+            return self._refusal(error, self._foreign(scope))
         except Exception:  # noqa: BLE001  a caller gets an answer whatever happens, without the traceback
             _log.error("%s %s failed", scope["method"], scope["path"], exc_info=True)
-            return self._refusal(internal())
+            return self._refusal(internal(), self._foreign(scope))
         finally:
             self.meters.in_flight -= 1
 
@@ -97,27 +146,54 @@ class DataPlane:
             return self._reads[found.name]()
         if self.meters.in_flight > self._settings.max_inflight:
             fault = Fault("requests in flight", str(self.meters.in_flight), "try again in a moment, or send batches")
-            raise RateLimited("too many requests at once", fault)
+            raise Overloaded("too many requests at once", fault)
+        if not self._admits(scope):
+            fix = "wait as long as `retry-after` says; send many rows in one request"
+            raise RateLimited("too many requests from this caller", Fault("http.rate_limit", "used up", fix))
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._body_seconds)
         except TooLarge as error:
-            return self._refusal(error)._replace(unread=True)
+            return self._refusal(error, self._foreign(scope))._replace(unread=True)
         if body is None:
             return None
         if found is None:
-            return await self._forwarder.forward(scope, body)
+            return await self._pass_on(scope, body)
+        if found.name == "predict" and is_batch(header(scope, b"content-type")):
+            return await answer_batch(self._core, live(self._holder).deployment(found.task), _request(scope, body))
         if found.name == "predict":
             return Reply(200, await self._predictions.predict(found.task, body))
         return Reply(202, await self._outcomes.accept(body))
 
+    def _admits(self, scope: Scope) -> bool:
+        return self.rates.admit(_key(scope), scope.get("client"))
+
+    def _foreign(self, scope: Scope) -> ForeignProtocol | None:
+        """The protocol whose path this is, if it is another's."""
+        method, path = scope["method"], scope["path"]
+        return next((one for one in self._protocols if one.find(method, path) is not None), None)
+
+    async def _pass_on(self, scope: Scope, body: bytes) -> Reply:
+        """The answer of another protocol where the path is its own, else the control plane's."""
+        for protocol in self._protocols:
+            found = protocol.find(scope["method"], scope["path"])
+            if found is not None:
+                return await found.answer(_request(scope, body))
+        return await self._forwarder.forward(scope, body)
+
     def _wrong_method(self, scope: Scope, found: Route) -> Reply:
         method, allowed = scope["method"], ", ".join(found.allowed)
         error = InputError(f"{method} does not fit this path", Fault("method", method, f"use {allowed}"))
-        return self._refusal(error, 405, [(b"allow", allowed.encode())])
+        return self._refusal(error, None, 405, [(b"allow", allowed.encode())])
 
-    def _refusal(self, error: TropismError, status: int | None = None, headers: Headers | None = None) -> Reply:
+    def _refusal(
+        self,
+        error: TropismError,
+        foreign: ForeignProtocol | None = None,
+        status: int | None = None,
+        headers: Headers | None = None,
+    ) -> Reply:
         self.meters.errors.add(error.code)
-        return problem_reply(error, status, headers)
+        return foreign.refusal(error) if foreign is not None else problem_reply(error, status, headers)
 
     def _readyz(self) -> Reply:
         snapshot = live(self._holder)
@@ -133,18 +209,33 @@ class DataPlane:
         )
 
     def _metrics(self) -> Reply:
-        text = exposition(self.meters, self._holder, self._journal.name)
+        text = exposition(self.meters, self._holder, self._journal.name, self.others())
         return Reply(200, text.encode(), [(b"content-type", MEDIA_TYPE.encode())])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
+                await self._background.stop()
                 await self._forwarder.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             self._forwarder.open()
+            try:
+                await self._background.start()
+            except SetupError as error:
+                self.failed = error
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             await send({"type": "lifespan.startup.complete"})
+
+
+def _request(scope: Scope, body: bytes) -> Request:
+    return Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body)
+
+
+def _key(scope: Scope) -> bytes:
+    return header(scope, b"x-api-key") or header(scope, b"authorization") or b""
 
 
 def _healthz() -> Reply:

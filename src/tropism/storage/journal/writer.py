@@ -16,6 +16,7 @@ from tropism.storage.journal.slots import take_slot
 from tropism.storage.journal.syncing import GroupSync
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
@@ -111,24 +112,31 @@ class JournalWriter:
                 raise
             return self._seq
 
-    async def durable(self, seq: int) -> None:
-        """Return once record `seq` is as safe as `fsync` promises.
+    def flushing(self, seq: int) -> Future[None] | None:
+        """A future that is done once record `seq` is as safe as `fsync` promises; None when it is already.
+
+        Called on an event loop. The future has an error, `DiskFull` or `NotReady`, when the record could not be made
+        safe. The writer takes nothing any more then: after a failed fsync nobody knows what is on the disk
+        (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
 
         Raises:
-            DiskFull, NotReady: it could not be made safe. The writer takes nothing any more: after a failed
-                fsync nobody knows what is on the disk (Rebello et al., "Can Applications Recover from fsync
-                Failures?", USENIX ATC 2020).
+            DiskFull, NotReady: the writer takes nothing any more.
             InvalidInput: there is no such record yet.
         """
         if self._sync is None or seq <= self._synced:
-            return
+            return None
         with self._lock:
             if self._failure is not None or self._closed:
                 raise self._refused()
             if seq > self._seq:
                 raise InvalidInput("this record was not appended", Fault("seq", str(seq), f"use at most {self._seq}"))
-            done = self._sync.request()
-        await done
+            return self._sync.request()
+
+    async def durable(self, seq: int) -> None:
+        """Return once record `seq` is as safe as `fsync` promises. Raises what `flushing` raises or its future has."""
+        done = self.flushing(seq)
+        if done is not None:
+            await done
 
     def close(self) -> None:
         """Make everything durable, and let the slot go. Closing twice is fine."""

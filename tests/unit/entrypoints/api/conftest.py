@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tropism.core.clock import SECOND, ManualClock
-from tropism.core.events import Value
+from tropism.core.events import Value, decode
 from tropism.core.identity import Identifiers
 from tropism.core.task import Feature, Task
 from tropism.entrypoints.api.data_plane import DataPlane
@@ -61,7 +61,7 @@ class Plane:
         )
 
     def recorded(self) -> int:
-        return sum(JournalReader(self.root).heads().values())
+        return sum(len(decode(record.payload)) for record in JournalReader(self.root).read({}))
 
 
 @pytest.fixture

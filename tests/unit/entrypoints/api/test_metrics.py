@@ -21,3 +21,20 @@ def test_every_sample_has_a_type() -> None:
     lines = exposition(Meters(), SnapshotHolder(), "w0").splitlines()
     typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")} <= typed
+
+
+def test_what_other_processes_count_is_in_the_sum() -> None:
+    mine, theirs, supervisor = Meters(), Meters(), Meters()
+    mine.errors.add("too-large")
+    theirs.errors.add("too-large", by=2)
+    theirs.journal, theirs.journaled, theirs.journal_problem = "w2", 9, "full"
+    supervisor.restarts.add("data-plane-2")
+    lines = exposition(mine, SnapshotHolder(), "w1", [theirs, supervisor]).splitlines()
+    assert 'tropism_errors_total{code="too-large"} 3' in lines
+    assert 'tropism_worker_restarts_total{process="data-plane-2"} 1' in lines
+    assert [line for line in lines if line.startswith("tropism_journal_sequence{")] == [
+        'tropism_journal_sequence{writer="w1"} 0',
+        'tropism_journal_sequence{writer="w2"} 9',
+    ]
+    assert "tropism_journal_failing 1" in lines
+    assert mine.errors.values == {("too-large",): 1}, "to ask changes nothing"

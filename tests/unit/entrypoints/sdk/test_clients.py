@@ -75,7 +75,7 @@ class World:
         return Client(transport=self.server, **options)
 
     def events(self) -> list[Prediction | Outcome]:
-        return [decode(record.payload) for record in JournalReader(self.root).read({})]
+        return [event for record in JournalReader(self.root).read({}) for event in decode(record.payload)]
 
 
 @pytest.fixture
