@@ -1,6 +1,7 @@
 """All settings, composed. Defaults < `tropism.toml` < environment < command line.
 
-The environment is read here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as `TROPISM_HTTP_PORT`.
+The environment is read here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as `TROPISM_HTTP_PORT`,
+and a few names that are common, such as `ML_MODEL_CACHE_SIZE`.
 `docs/settings.md` lists every one.
 """
 
@@ -21,6 +22,7 @@ from tropism.loop.settings import LoopSettings
 from tropism.serving.settings import HttpSettings
 from tropism.storage.journal.settings import JournalSettings
 from tropism.storage.lake.settings import LakeSettings
+from tropism.storage.notices.settings import NoticesSettings
 from tropism.storage.tables.settings import TablesSettings
 from tropism.training.settings import TrainingSettings
 
@@ -50,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tables: TablesSettings = TablesSettings()
     lake: LakeSettings = LakeSettings()
     blobs: BlobSettings = BlobSettings()
+    notices: NoticesSettings = NoticesSettings()
     loop: LoopSettings = LoopSettings()
     training: TrainingSettings = TrainingSettings()
     time: TimeSettings = TimeSettings()
@@ -62,6 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def tables_url(self) -> str:
         return self.tables.url or f"sqlite:///{self.folder / 'tables.sqlite'}"
+
+    @property
+    def notices_url(self) -> str:
+        """Where notices come from; empty where nobody sends any."""
+        return self.notices.url or (self.tables.url if self.tables.url.startswith("postgres") else "")
 
     @property
     def blobs_url(self) -> str:
@@ -121,8 +129,15 @@ def _require_sections(values: Mapping[str, Any]) -> None:
             raise SettingInvalid("a setting is not valid", Fault(section, repr(values[section]), fix))
 
 
+_COMMON = {"ML_MODEL_CACHE_SIZE": ("http", "model_cache"), "ENABLE_GPU": ("http", "enable_gpu")}
+"""Names that deployments set for any server of models. Our own name of the same setting overrules them."""
+
+
 def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     values: dict[str, dict[str, Any]] = {}
+    for name, (section, setting) in _COMMON.items():
+        if environment.get(name):
+            values.setdefault(section, {})[setting] = environment[name]
     for section in SECTIONS:
         prefix = f"TROPISM_{section.upper()}_"
         for name, text in environment.items():

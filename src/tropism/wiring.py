@@ -13,21 +13,27 @@ import msgspec
 
 from tropism.core.clock import Clock, FileClock, SystemClock
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Fault, NotWritable, UnknownTask
+from tropism.core.errors import Conflict, Fault, NotWritable, UnknownTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tropism.config import Settings
     from tropism.core.task import Task
     from tropism.feedback.cohorts import Cohorts
     from tropism.feedback.ingestion import Ingestion
+    from tropism.learners.model import Model
     from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
     from tropism.loop.worker import Worker
     from tropism.registry import AppliedTask, Registry
     from tropism.serving import LiveTask, SnapshotLoader
+    from tropism.serving.notices import Listener
+    from tropism.serving.inside import Crash
+    from tropism.serving.marking import Marker
+    from tropism.serving.meters import Meters
+    from tropism.serving.privacy import Privacy
     from tropism.storage.blobs import Blobs
     from tropism.storage.journal import JournalWriter
     from tropism.storage.lake import Lake
@@ -62,11 +68,29 @@ class Platform:
 
     @cached_property
     def database(self) -> Database:
-        from tropism.storage.tables import Database
-
-        database = Database(self.settings.tables_url)
+        database = self._tables()
         database.migrate()
         return database
+
+    def _tables(self) -> Database:
+        url, settings = self.settings.tables_url, self.settings.tables
+        if not self.settings.notices.url:
+            from tropism.storage.tables import Database
+
+            return Database(url, settings)
+        from tropism.registry.announcing import AnnouncingDatabase
+        from tropism.storage.notices import open_notices
+
+        return AnnouncingDatabase(url, settings, open_notices(self.settings.notices.url).publish)
+
+    def listener(self, wake: Callable[[], None]) -> Listener | None:
+        """What calls `wake` when the registry changes; None where no server sends notices."""
+        if not self.settings.notices_url:
+            return None
+        from tropism.serving.notices import Listener
+        from tropism.storage.notices import open_notices
+
+        return Listener(open_notices(self.settings.notices_url), wake)
 
     @cached_property
     def blobs(self) -> Blobs:
@@ -154,22 +178,66 @@ class Platform:
         """What the registry says is live, for the data plane."""
         from tropism.serving import LiveTask
 
-        priors = self.registry.tasks.priors()
+        priors, quarantined = self.registry.tasks.priors(), self.registry.quarantine.all()
         pointing = {live.model: live for live in self.registry.aliases.snapshot()}
         for task in self.registry.tasks.all():
             found = pointing.get(task.name)
             champion, previous = (None, None) if found is None else (found.champion, found.previous)
-            yield LiveTask(task, champion, previous, priors.get(task.name))
+            outcasts = quarantined.get(task.name, frozenset())
+            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts)
 
-    def snapshot_loader(self) -> SnapshotLoader:
-        from tropism.learners.artifact import load
-        from tropism.learners.model import Model
+    def quarantine(self, crash: Crash) -> list[str]:
+        """Put the model that a process was inside when it crashed into quarantine; it, as `model/version`.
+
+        Two tasks may have the same tag. If so, those count whose live version it is, and if that leaves both, both:
+        the one that crashed would crash the next process too.
+        """
+        from tropism.core.identity import task_tag
+
+        version = crash.version
+        alike = [live for live in self.live() if version and task_tag(live.task.name) == crash.tag]
+        if len(alike) > 1:
+            alike = [live for live in alike if version in (live.champion, live.previous)]
+        for live in alike:
+            self.registry.quarantine.put(
+                live.task.name,
+                version,
+                reason=f"crashed a data plane while {crash.doing}: {crash.cause}",
+                now=self.clock.now(),
+                actor="data-plane",
+                evidence={"cause": crash.cause, "doing": crash.doing, "report": crash.report},
+            )
+        return [f"{live.task.name}/{version}" for live in alike]
+
+    def snapshot_loader(self, marker: Marker | None = None, meters: Meters | None = None) -> SnapshotLoader:
+        """What loads the live models; `marker` is told which one it is at, `meters` how many are in quarantine."""
         from tropism.serving import SnapshotLoader
 
-        def fetch(task: Task, version: int) -> Model:
-            return load(self.registry.versions.get(task.name, version).artifact, self.blobs)
+        return SnapshotLoader(self.registry.aliases.generation, self.live, self.fetch, marker, meters)
 
-        return SnapshotLoader(self.registry.aliases.generation, self.live, fetch)
+    def fetch(self, task: Task, version: int) -> Model:
+        """One version of a task's model, verified.
+
+        Raises:
+            UnknownModel, UnknownVersion: there is none.
+            Conflict: it is in quarantine, since it crashed a data plane.
+            NotFound, ArtifactTampered, ArtifactRefused, MissingExtra: it cannot be loaded.
+        """
+        from tropism.learners.artifact import load
+
+        found = self.registry.versions.get(task.name, version)
+        if found.state == "quarantined":
+            fault = Fault("version", str(version), "ask for another version, or for none")
+            raise Conflict(f"version {version} of '{task.name}' is in quarantine: it crashed a data plane", fault)
+        return load(found.artifact, self.blobs, enable_gpu=self.settings.http.enable_gpu)
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        """What applies journal policies, with the project's secret in `journal.key`."""
+        from tropism.serving.privacy import Privacy
+        from tropism.storage.secret import project_secret
+
+        return Privacy(project_secret(self.settings.folder / "journal.key"))
 
     def worker(self, automatic: bool | None = None) -> Worker:
         """A worker; `automatic` overrules the setting."""

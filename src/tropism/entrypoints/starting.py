@@ -32,7 +32,10 @@ def prepare(settings: Settings) -> Settings:
     if up is not None:
         fault = Fault("pid", str(up.pid), "use it, or stop it first: `tropism down`")
         raise Conflict(f"this project is already up on {address_of(settings)}", fault)
-    for host, port in ((settings.http.host, settings.http.port), ("127.0.0.1", settings.http.control_port)):
+    for host, port in (
+        (settings.http.host, settings.http.port),
+        (settings.http.control_host, settings.http.control_port),
+    ):
         bind(host, port).close()
     apply_project(settings)
     return settings
@@ -46,7 +49,7 @@ def start(settings: Settings, say: Callable[[str], None]) -> Supervisor:
         PortInUse: a port is taken.
     """
     http = settings.http
-    supervisor = Supervisor(settings, ((http.host, http.port), ("127.0.0.1", http.control_port)), say)
+    supervisor = Supervisor(settings, ((http.host, http.port), (http.control_host, http.control_port)), say)
     _noted(settings).write_text(_address(settings))
     return supervisor
 

@@ -1,4 +1,4 @@
-"""Tasks, versions, aliases, promotion, decisions, approvals, challenges, audit, jobs, leases and progress."""
+"""Tasks, versions, aliases, promotion, quarantine, decisions, approvals, challenges, audit, jobs, leases, progress."""
 
 from tropism.registry.aliases import Aliases, Live
 from tropism.registry.approvals import Approval, Approvals
@@ -10,6 +10,7 @@ from tropism.registry.jobs import Job, Jobs, NewJob
 from tropism.registry.leases import Lease, Leases
 from tropism.registry.progress import Progress
 from tropism.registry.promotion import Promoted, Promotion
+from tropism.registry.quarantine import Quarantine
 from tropism.registry.registry import Registry
 from tropism.registry.tasks import AppliedTask, Tasks
 from tropism.registry.versions import Artifacts, ModelVersion, NewVersion, Versions
@@ -43,6 +44,7 @@ __all__ = [
     "Progress",
     "Promoted",
     "Promotion",
+    "Quarantine",
     "Registry",
     "Tasks",
     "Versions",

@@ -65,8 +65,8 @@ class Promotion:
         decision, unless it was recorded before.
 
         Raises:
-            Conflict: the champion is another one; or the version does not fit its task, or is the champion already;
-                or the decision's id belongs to another decision.
+            Conflict: the champion is another one; or the version does not fit its task, is in quarantine, or is the
+                champion already; or the decision's id belongs to another decision.
             PolicyRefused: it is not approved.
             UnknownModel, UnknownVersion: there is no such version.
         """
@@ -100,7 +100,8 @@ class Promotion:
         With `expected` only if that is the champion now. Needs no approval: it goes back to what was approved.
 
         Raises:
-            Conflict: there is no previous champion, or the champion is another one than `expected`.
+            Conflict: there is no previous champion, or it is in quarantine, or the champion is another one than
+                `expected`.
             UnknownModel: there is no such model.
         """
         with self._db.exclusive() as connection:
@@ -173,6 +174,9 @@ def _require_expected(model: str, champion: int | None, expected: int | None) ->
 
 
 def _require_fit(connection: Connection, chosen: ModelVersion) -> None:
+    if chosen.state == "quarantined":
+        fault = Fault("version", str(chosen.version), "choose another version, or train a new one: `tropism train`")
+        raise Conflict(f"version {chosen.version} of '{chosen.model}' is in quarantine: it crashed a process", fault)
     task = find_task(connection, chosen.model)
     faults = [] if task is None else signature_faults(chosen.signature, task)
     if faults:

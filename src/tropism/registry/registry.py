@@ -14,6 +14,7 @@ from tropism.registry.jobs import Jobs
 from tropism.registry.leases import Leases
 from tropism.registry.progress import Progress
 from tropism.registry.promotion import Promotion
+from tropism.registry.quarantine import Quarantine
 from tropism.registry.tasks import Tasks
 from tropism.registry.versions import Versions
 
@@ -36,6 +37,7 @@ class Registry:
     versions: Versions = field(init=False)
     aliases: Aliases = field(init=False)
     promotion: Promotion = field(init=False)
+    quarantine: Quarantine = field(init=False)
     decisions: Decisions = field(init=False)
     challenges: Challenges = field(init=False)
     approvals: Approvals = field(init=False)
@@ -49,6 +51,7 @@ class Registry:
         self.versions = Versions(self.db, self.blobs)
         self.aliases = Aliases(self.db)
         self.promotion = Promotion(self.db)
+        self.quarantine = Quarantine(self.db)
         self.decisions = Decisions(self.db)
         self.challenges = Challenges(self.db)
         self.approvals = Approvals(self.db)

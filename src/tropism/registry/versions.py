@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tropism.storage.tables import Database
 
-State = Literal["candidate", "promoted", "rejected", "rolled-back"]
+State = Literal["candidate", "promoted", "rejected", "rolled-back", "quarantined"]
 _LARGEST = (1 << 31) - 1
 
 
@@ -47,7 +47,9 @@ class NewVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelVersion(NewVersion, frozen=True, kw_only=True):
-    """A registered version. `state` is `candidate` until a decision about it says otherwise."""
+    """A registered version. `state` is `candidate` until a decision about it says otherwise; `quarantined` is for
+    good.
+    """
 
     version: int
     state: State
@@ -121,8 +123,8 @@ def require_version(connection: Connection, model: str, version: int) -> ModelVe
 
 
 def set_state(connection: Connection, model: str, version: int, state: State) -> None:
-    """Notes what was decided about a version."""
-    chosen = (versions.c.model == model) & (versions.c.version == version)
+    """Notes what was decided about a version. One in quarantine stays there."""
+    chosen = (versions.c.model == model) & (versions.c.version == version) & (versions.c.state != "quarantined")
     connection.execute(versions.update().where(chosen).values(state=state))
 
 

@@ -21,7 +21,7 @@ class Watcher:
 
     Looks at `generation` every `every` seconds; when it changed, calls `load` and swaps the result in, in one
     assignment. A load that fails leaves the old snapshot in place, says why in the holder, and is tried again
-    after 1, 2, 4, ... looks; so is one that had to leave a model out.
+    after 1, 2, 4, ... looks; so is one that had to leave a model out. `wake` makes it look at once.
     """
 
     def __init__(
@@ -38,7 +38,8 @@ class Watcher:
         self._wait = 0
         self._tries = 0
         self._failed: int | None = None
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._nudged = threading.Event()
         self._thread: threading.Thread | None = None
 
     def poll(self) -> bool:
@@ -99,14 +100,22 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Look now instead of when the time has come. From any thread; returns at once.
+
+        A call in the middle of a look is followed by another look, so no change is missed.
+        """
+        self._nudged.set()
+
     def stop(self) -> None:
         """Ends the thread, after the load it may be in."""
-        self._stopping.set()
+        self._stopping = True
+        self._nudged.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping:
+            self._nudged.clear()  # before the look: what happens during it is looked at again
             self.poll()
-            if self._stopping.wait(self._every):
-                return
+            self._nudged.wait(self._every)

@@ -32,12 +32,13 @@ _OWN_HOP = frozenset(
 
 
 class Forwarder:
-    """A client of the control plane on the loopback. For one event loop.
+    """A client of the control plane. For one event loop.
 
     `transport` replaces the network in tests.
     """
 
-    def __init__(self, port: int, seconds: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, host: str, port: int, seconds: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._host = host
         self._port = port
         self._seconds = seconds
         self._transport = transport
@@ -53,7 +54,7 @@ class Forwarder:
 
         client = self.open()
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        url = httpx.URL(scheme="http", host="127.0.0.1", port=self._port, raw_path=target)
+        url = httpx.URL(scheme="http", host=self._host, port=self._port, raw_path=target)
         request = client.build_request(scope["method"], url, headers=_request_headers(scope), content=body)
         try:
             response = await client.send(request, stream=True)
@@ -66,7 +67,7 @@ class Forwarder:
             raise NotReady("the control plane is slow", fault) from error
         except httpx.TransportError as error:
             fix = "try again in a moment; `tropism status` shows whether it runs"
-            fault = Fault("control plane", f"127.0.0.1:{self._port}", fix)
+            fault = Fault("control plane", f"{self._host}:{self._port}", fix)
             raise NotReady("the control plane is away; predictions and outcomes go on", fault) from error
         kept = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _OWN_HOP]
         return Reply(response.status_code, content, kept)

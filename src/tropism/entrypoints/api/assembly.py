@@ -1,0 +1,63 @@
+"""The data plane with everything it needs, running: for whatever serves ASGI applications."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from tropism.core.clock import SECOND
+from tropism.core.durations import parse_duration
+from tropism.wiring import open_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tropism.config import Settings
+    from tropism.entrypoints.api.data_plane import DataPlane
+
+
+@contextmanager
+def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
+    """The data plane's application over a project: with a journal slot of its own, following the registry.
+
+    The first snapshot is there when the block begins, if the registry could be read; within it the snapshot is
+    kept up to date. After it the journal is durable and closed. `number`: the one that it has among the project's
+    data planes on this machine, if no other has it.
+
+    Raises:
+        NotReady, SettingInvalid, NotWritable: a store is away, or the settings do not fit.
+    """
+    from tropism.core.identity import Identifiers
+    from tropism.entrypoints.api.attending import attended, machine_folder
+    from tropism.entrypoints.api.data_plane import DataPlane
+    from tropism.serving import SnapshotHolder, Watcher
+
+    with ExitStack() as closing:
+        platform = open_platform(settings)
+        closing.callback(lambda: platform.database.dispose())
+        files, marks = closing.enter_context(attended(platform, number))
+        journal = platform.journal()
+        closing.callback(journal.close)
+        holder = SnapshotHolder()
+        app = DataPlane(
+            holder=holder,
+            journal=journal,
+            clock=platform.clock,
+            identifiers=Identifiers(),
+            settings=settings.http,
+            marker=marks.scoring,
+            meeting=machine_folder(settings.folder) / "links",
+        )
+        files.follow(app.meters)
+        app.others = files.exchange
+        every = parse_duration(settings.http.poll, "http.poll") / SECOND
+        load = platform.snapshot_loader(marks.loading, app.meters)
+        watcher = Watcher(holder, platform.registry.aliases.generation, load, every)
+        watcher.poll()
+        watcher.start()
+        closing.callback(watcher.stop)
+        listener = platform.listener(watcher.wake)
+        if listener is not None:
+            listener.start()
+            closing.callback(listener.stop)
+        yield app
