@@ -25,8 +25,9 @@ def test_only_its_one_file_is_loaded(make_task: Callable[..., Task], make_data: 
 
 
 def test_close_lets_the_native_memory_go(make_task: Callable[..., Task], make_data: Callable[..., Dataset]) -> None:
-    model = fit_model(make_task("binary"), "lightgbm", make_data("binary"), parameters={"num_trees": 3})
+    model = fit_model(make_task("binary"), "lightgbm", make_data("binary"), parameters={"num_trees": 60})
     assert isinstance(model.estimator, TreeEnsemble)
+    model.estimator.predict(np.zeros((100, 4)))
     model.estimator.close()
     with pytest.raises(NotReady):
         model.predict_rows([{}])
@@ -57,5 +58,8 @@ def test_what_does_not_agree_with_lightgbm_is_not_used(
     matrix = model.encoding.matrix(data.features)
     expected = model.estimator.predict(matrix)
     monkeypatch.setattr(leaf_masks, "_exp", np.exp2)
-    trees = TreeEnsemble.load(model.estimator.export(), model.shape)
-    assert trees.predict(matrix).tobytes() == expected.tobytes()
+    files = model.estimator.export()
+    masks = leaf_masks.LeafMasks.of(files["model.txt"], model.shape)
+    assert masks is not None
+    assert not np.allclose(masks.predict(matrix), expected)
+    assert TreeEnsemble.load(files, model.shape).predict(matrix).tobytes() == expected.tobytes()
