@@ -1,13 +1,15 @@
-"""Entry of one process of a project: `python -m tropism.entrypoints.process NAME SETTINGS LIFELINE`.
+"""Entry of one process of a project: `python -m tropism.entrypoints.process NAME SETTINGS LIFELINE [LISTENER]`.
 
-The settings come as JSON, as the supervisor composed them. The lifeline
-is a pipe that closes when the supervisor ends; a process whose supervisor is gone stops too.
+The settings come as JSON, as the supervisor composed them. The lifeline is a pipe that closes when the supervisor
+ends; a process whose supervisor is gone stops too. The listener is the socket that data planes share. Both are file
+descriptors. Where there are several data planes their names end in their numbers, from 1 on.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tropism.core.errors import SetupError
-from tropism.entrypoints.supervisor import SETUP_FAILED
+from tropism.entrypoints.supervisor import DATA_PLANE, SETUP_FAILED
 
 if TYPE_CHECKING:
     from tropism.config import Settings
@@ -26,10 +28,10 @@ def _watch(lifeline: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _data_plane(settings: Settings) -> None:
+def _data_plane(settings: Settings, listener: int | None, number: int) -> None:
     from tropism.entrypoints.api.run import run_data_plane
 
-    run_data_plane(settings)
+    run_data_plane(settings, None if listener is None else socket.socket(fileno=listener), number)
 
 
 def _control_plane(settings: Settings) -> None:
@@ -46,16 +48,20 @@ def _worker(settings: Settings) -> None:
     run_worker(settings)
 
 
-_PROCESSES = {"data-plane": _data_plane, "control-plane": _control_plane, "worker": _worker}
+_PROCESSES = {"control-plane": _control_plane, "worker": _worker}
 
 
-def main(name: str, given: str, lifeline: int) -> int:
+def main(name: str, given: str, lifeline: int, listener: int | None = None) -> int:
+    """Runs a process; its exit status."""
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     from tropism.config import Settings
 
     settings = msgspec.json.decode(given, type=Settings)
     try:
-        _PROCESSES[name](settings)
+        if name.startswith(DATA_PLANE):
+            _data_plane(settings, listener, int(name.removeprefix(DATA_PLANE)[1:] or 1) - 1)
+        else:
+            _PROCESSES[name](settings)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return SETUP_FAILED
@@ -63,4 +69,4 @@ def main(name: str, given: str, lifeline: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])))

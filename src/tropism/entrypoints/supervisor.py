@@ -15,14 +15,19 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import msgspec
 
 from tropism.core.errors import Conflict, Fault, NotWritable, SetupError
+from tropism.entrypoints.api.attending import machine_folder
 from tropism.entrypoints.api.server import bind
+from tropism.serving.meter_files import SUPERVISOR, MeterFiles, clear
+from tropism.serving.meters import Meters
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from tropism.config import Settings
 
-PROCESSES = ("data-plane", "control-plane", "worker")
+DATA_PLANE = "data-plane"
+PROCESSES = (DATA_PLANE, "control-plane", "worker")
 SETUP_FAILED = 78
 """Exit status of a process whose project or settings need a change (`EX_CONFIG`): restarting would not help."""
 _GRACE = 10.0
@@ -31,25 +36,27 @@ _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class _Child:
-    """One process, its log, and when it may start again."""
+    """One process, its log, and when it may start again. `listener`: the socket that it is handed, if any."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, listener: socket.socket | None = None) -> None:
         self.name = name
         self.log = log
         self.restarts = 0
         self._command = command
+        self._listener = listener
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._again = 0.0
 
     def start(self, lifeline: int) -> None:
+        handed = [lifeline] if self._listener is None else [lifeline, self._listener.fileno()]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, str(lifeline)],
+                [*self._command, *map(str, handed)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(lifeline,),
+                pass_fds=handed,
                 start_new_session=True,
             )
         self._started = time.monotonic()
@@ -94,6 +101,10 @@ class Running(NamedTuple):
 class Supervisor:
     """Keeps a project's processes alive until told to stop.
 
+    The first of `addresses` is the public one. It is listened on here, and the socket is handed to every data plane:
+    whoever connects while one of them is started again waits for it, or is answered by another. The other addresses
+    are only looked at.
+
     Raises:
         Conflict: the project is already up.
         PortInUse: one of its ports is taken.
@@ -105,17 +116,27 @@ class Supervisor:
         self._say = say
         self._stop = threading.Event()
         self._lock = _take(state)
+        self._listener: socket.socket | None = None
         try:
-            for host, port in addresses:
+            for host, port in addresses[1:]:
                 bind(host, port).close()
             logs = state / "logs"
             logs.mkdir(exist_ok=True)
+            clear(machine_folder(state))
+            self._counts = MeterFiles(machine_folder(state), SUPERVISOR)
+            self._listener = bind(*addresses[0]) if addresses else None
         except BaseException:
             self._lock.close()
             raise
-        base = [sys.executable, "-m", "tropism.entrypoints.process"]
+        self._meters = Meters()
+        self._counts.follow(self._meters)
         given = msgspec.json.encode(settings).decode()
-        self._children = [_Child(name, [*base, name, given], logs / f"{name}.log") for name in PROCESSES]
+        self._children = [self._child(name, given, logs) for name in processes(settings.http.workers)]
+
+    def _child(self, name: str, given: str, logs: Path) -> _Child:
+        command = [sys.executable, "-m", "tropism.entrypoints.process", name, given]
+        listener = self._listener if name.startswith(DATA_PLANE) else None
+        return _Child(name, command, logs / f"{name}.log", listener)
 
     def stop(self) -> None:
         """Ask `run` to end. Safe in a signal handler."""
@@ -142,6 +163,8 @@ class Supervisor:
                 for child in self._children:
                     self._look(child)
         finally:
+            if self._listener is not None:
+                self._listener.close()  # so that nobody can connect once the data planes have closed it too
             self._end()
             os.close(reading)
             os.close(writing)
@@ -155,6 +178,8 @@ class Supervisor:
             lines = child.log.read_text(errors="replace").strip().splitlines()
             raise SetupError(f"the {child.name} could not start", Fault(child.name, "", "\n".join(lines[-6:])))
         how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        self._meters.restarts.add(child.name)
+        self._counts.save()
         self._say(f"{child.name} was {how}; starting it again (log: {child.log})")
 
     def _end(self) -> None:
@@ -163,6 +188,17 @@ class Supervisor:
         deadline = time.monotonic() + _GRACE
         for child in self._children:
             child.wait(deadline)
+
+
+def processes(workers: int) -> tuple[str, ...]:
+    """Names of a project's processes, with so many data planes.
+
+    >>> processes(2)
+    ('data-plane-1', 'data-plane-2', 'control-plane', 'worker')
+    """
+    if workers == 1:
+        return PROCESSES
+    return (*(f"{DATA_PLANE}-{number + 1}" for number in range(workers)), *PROCESSES[1:])
 
 
 def running(state: Path) -> Running | None:

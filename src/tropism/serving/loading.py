@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from tropism.core.identity import task_tag
+from tropism.serving.marking import Unmarked
+from tropism.serving.meters import Meters
 from tropism.serving.scores import checked
 from tropism.serving.snapshot import Deployment, ServedModel, Snapshot
 
@@ -13,18 +16,23 @@ if TYPE_CHECKING:
 
     from tropism.core.events import Value
     from tropism.core.task import Task
+    from tropism.serving.marking import Marker
     from tropism.serving.snapshot import Servable
 
 _log = logging.getLogger(__name__)
 
 
 class LiveTask(NamedTuple):
-    """What the registry says is live for a task: versions of its model, and its labels' mean or frequencies."""
+    """What the registry says is live for a task: versions of its model, and its labels' mean or frequencies.
+
+    `quarantined`: versions of it that crashed a process; they are not loaded, whatever points at them.
+    """
 
     task: Task
     champion: int | None = None
     previous: int | None = None
     prior: tuple[float, ...] | None = None
+    quarantined: frozenset[int] = frozenset()
 
 
 class SnapshotLoader:
@@ -32,7 +40,8 @@ class SnapshotLoader:
 
     `generation` changes whenever `live` may have. `fetch` loads and verifies one version of a task's model; it
     is asked once for each, and the model is kept for as long as it is live. Each model answers one made-up row
-    before it is let in, so one that cannot answer never replaces one that can.
+    before it is let in, so one that cannot answer never replaces one that can. `marker` is told which model is
+    being loaded, and `meters` how many versions are in quarantine.
     """
 
     def __init__(
@@ -40,7 +49,11 @@ class SnapshotLoader:
         generation: Callable[[], int],
         live: Callable[[], Iterable[LiveTask]],
         fetch: Callable[[Task, int], Servable],
+        marker: Marker | None = None,
+        meters: Meters | None = None,
     ) -> None:
+        self._meters = meters or Meters()
+        self._marker: Marker = marker or Unmarked()
         self._generation = generation
         self._live = live
         self._fetch = fetch
@@ -51,24 +64,30 @@ class SnapshotLoader:
         """A snapshot of what is live now. Raises what `generation` and `live` raise.
 
         A champion that cannot be loaded leaves in place what has been serving until now, or else the previous
-        version, and marks the deployment `champion-unavailable`.
+        version, and marks the deployment `champion-unavailable`. One in quarantine is not loaded and not served:
+        the deployment is marked `champion-quarantined`.
         """
         generation = self._generation()  # before `live`: a change in between is then seen by the next look
         deployments = {}
         complete = True
+        quarantined = 0
         for live in self._live():
-            champion, previous = self._load(live, live.champion), self._load(live, live.previous)
-            complete &= (champion is None) == (live.champion is None)
-            complete &= (previous is None) == (live.previous is None)
+            wanted = [None if one in live.quarantined else one for one in (live.champion, live.previous)]
+            champion, previous = (self._load(live, one) for one in wanted)
+            complete &= [champion is None, previous is None] == [one is None for one in wanted]
             deployments[live.task.name] = self._deployment(live, champion, previous)
+            quarantined += len(live.quarantined)
         self._forget(deployments)
+        self._meters.quarantined = quarantined
         return Snapshot(generation, deployments, incomplete=not complete)
 
     def _deployment(self, live: LiveTask, champion: ServedModel | None, previous: ServedModel | None) -> Deployment:
         if champion is not None or live.champion is None:
             return Deployment(live.task, champion, previous, live.prior)
-        stand_in = self._serving.get(live.task.name) or previous
-        return Deployment(live.task, stand_in, previous, live.prior, ("champion-unavailable",))
+        serving = self._serving.get(live.task.name)
+        stand_in = previous if serving is None or serving.version in live.quarantined else serving
+        reason = "champion-quarantined" if live.champion in live.quarantined else "champion-unavailable"
+        return Deployment(live.task, stand_in, previous, live.prior, (reason,))
 
     def _load(self, live: LiveTask, version: int | None) -> ServedModel | None:
         if version is None:
@@ -76,6 +95,7 @@ class SnapshotLoader:
         kept = self._kept.get((live.task.name, version))
         if kept is not None:
             return kept
+        self._marker.enter(task_tag(live.task.name), version)
         try:
             model = self._fetch(live.task, version)
             checked(live.task, model.predict_rows([_made_up_row(live.task)]), 1)
@@ -84,6 +104,8 @@ class SnapshotLoader:
             name = live.task.name
             _log.error("version %d of model '%s' cannot be served: %s", version, name, error, exc_info=True)
             return None
+        finally:
+            self._marker.leave()
         self._kept[live.task.name, version] = served
         return served
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds in seconds."""
@@ -30,6 +32,11 @@ class Counter:
     def add(self, *labels: str, by: int = 1) -> None:
         self.values[labels] = self.values.get(labels, 0) + by
 
+    def take_over(self, other: Counter) -> None:
+        """Adds what another one counted."""
+        for labels, count in other.values.items():
+            self.add(*labels, by=count)
+
 
 class Histogram:
     """How often a value fell into each bucket, by label values; the last bucket is open."""
@@ -48,6 +55,31 @@ class Histogram:
             counts = self.counts[labels] = [0] * (len(self.bounds) + 1)
         counts[bisect_left(self.bounds, value)] += 1
         self.sums[labels] = self.sums.get(labels, 0.0) + value
+
+    def take_over(self, other: Histogram) -> None:
+        """Adds what another one with the same bounds observed."""
+        for labels, counts in other.counts.items():
+            mine = self.counts.get(labels, [0] * len(counts))
+            self.counts[labels] = [a + b for a, b in zip(mine, counts, strict=True)]
+            self.sums[labels] = self.sums.get(labels, 0.0) + other.sums.get(labels, 0.0)
+
+
+class _Observed(msgspec.Struct, frozen=True, array_like=True):
+    labels: tuple[str, ...]
+    counts: list[int]
+    sum: float
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    """Meters as they are written down: counters and histograms by name."""
+
+    counters: dict[str, list[tuple[tuple[str, ...], int]]]
+    histograms: dict[str, list[_Observed]]
+    in_flight: int
+    connections: int
+    journal: str
+    journaled: int
+    failing: bool
 
 
 class Meters:
@@ -72,9 +104,89 @@ class Meters:
             "Missing values, defaults used, unseen categories.",
             ("model", "feature", "kind"),
         )
+        self.unrecorded = Counter(
+            "tropism_predictions_unrecorded_total",
+            "Predictions answered and not recorded, as the task's journal policy says.",
+            ("model",),
+        )
         self.errors = Counter("tropism_errors_total", "Error replies by code.", ("code",))
+        self.restarts = Counter(
+            "tropism_worker_restarts_total", "Processes that ended by themselves and were started again.", ("process",)
+        )
         self.in_flight = 0
+        self.connections = 0
+        """Connections that are open."""
+        self.journal = ""
+        """Name of this process's journal slot."""
         self.journaled = 0
         """Sequence number of the last record appended by this process."""
         self.journal_problem = ""
         """Why the last append failed; empty after one that did not."""
+        self.quarantined = 0
+        """Versions in quarantine, as of the last snapshot."""
+
+    @property
+    def counters(self) -> Iterator[Counter]:
+        """Every counter there is."""
+        return (one for one in vars(self).values() if isinstance(one, Counter))
+
+    @property
+    def histograms(self) -> Iterator[Histogram]:
+        """Every histogram there is."""
+        return (one for one in vars(self).values() if isinstance(one, Histogram))
+
+    def to_bytes(self) -> bytes:
+        """All of it as JSON. May be called from another thread than the one that counts.
+
+        >>> meters = Meters()
+        >>> meters.errors.add("too-large")
+        >>> Meters.from_bytes(meters.to_bytes()).errors.values
+        {('too-large',): 1}
+        """
+        saved = _Saved(
+            counters={one.name: list(one.values.copy().items()) for one in self.counters},
+            histograms={one.name: list(_observed(one)) for one in self.histograms},
+            in_flight=self.in_flight,
+            connections=self.connections,
+            journal=self.journal,
+            journaled=self.journaled,
+            failing=bool(self.journal_problem),
+        )
+        return msgspec.json.encode(saved)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Meters:
+        """What `to_bytes` wrote down. Leaves out what this release does not count.
+
+        Raises:
+            ValueError: the bytes are not meters.
+        """
+        saved = msgspec.json.decode(data, type=_Saved)
+        made = cls()
+        made.in_flight, made.connections = saved.in_flight, saved.connections
+        made.journal, made.journaled = saved.journal, saved.journaled
+        made.journal_problem = "failing" if saved.failing else ""
+        for counter in made.counters:
+            for labels, count in saved.counters.get(counter.name, ()):
+                if len(labels) == len(counter.labels):
+                    counter.add(*labels, by=count)
+        for histogram in made.histograms:
+            for labels, counts, total in map(msgspec.structs.astuple, saved.histograms.get(histogram.name, ())):
+                if (len(labels), len(counts)) == (len(histogram.labels), len(histogram.bounds) + 1):
+                    histogram.counts[labels], histogram.sums[labels] = counts, total
+        return made
+
+    def take_over(self, others: Iterable[Meters]) -> None:
+        """Adds what others counted and have open; what is not a count stays as it is."""
+        for other in others:
+            self.in_flight += other.in_flight
+            self.connections += other.connections
+            for mine, theirs in zip(self.counters, other.counters, strict=True):
+                mine.take_over(theirs)
+            for observed, more in zip(self.histograms, other.histograms, strict=True):
+                observed.take_over(more)
+
+
+def _observed(histogram: Histogram) -> Iterator[_Observed]:
+    for labels, counts in histogram.counts.copy().items():
+        yield _Observed(labels, counts.copy(), histogram.sums.get(labels, 0.0))

@@ -9,19 +9,28 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tropism.config import Settings, load_settings
 from tropism.core.errors import Conflict, NotWritable, PortInUse, SetupError
 from tropism.entrypoints import supervisor as module
+from tropism.entrypoints.api.attending import machine_folder
+from tropism.entrypoints.api.server import free_ports
 from tropism.entrypoints.supervisor import PROCESSES, SETUP_FAILED, Supervisor, bring_down, running
+from tropism.serving import HttpSettings
+from tropism.serving.meter_files import MeterFiles
+from tropism.serving.meters import Meters
 
 DEADLINE = 60.0
 STAND_IN = f"""#!{sys.executable} -S
-import os, signal, sys
+import os, signal, socket, sys
 folder, name, lifeline = os.path.dirname(__file__), sys.argv[3], int(sys.argv[5])
 with open(f"{{folder}}/{{name}}.pids", "a") as pids:
     pids.write(f"{{os.getpid()}}\\n")
+if len(sys.argv) > 6:
+    with open(f"{{folder}}/{{name}}.ports", "a") as ports:
+        print(socket.socket(fileno=int(sys.argv[6])).getsockname()[1], file=ports)
 act = f"{{folder}}/{{name}}.act"
 if os.path.exists(act):
     word = open(act).read()
@@ -33,7 +42,8 @@ if os.path.exists(act):
         sys.exit(int(word))
 os.read(lifeline, 1)
 """
-"""Plays a process of the project: notes its id, does once what `NAME.act` says, then stays until told to stop."""
+"""Plays a process of the project: notes its id and the port it was handed, does once
+what `NAME.act` says, then stays until told to stop."""
 
 
 class Stage:
@@ -50,8 +60,8 @@ class Stage:
     def act(self, name: str, what: str) -> None:
         (self.folder / f"{name}.act").write_text(what)
 
-    def start(self) -> Supervisor:
-        self.supervisor = Supervisor(self.settings, (), self.said.append)
+    def start(self, *addresses: tuple[str, int]) -> Supervisor:
+        self.supervisor = Supervisor(self.settings, addresses, self.said.append)
         self._thread.start()
         return self.supervisor
 
@@ -69,7 +79,13 @@ class Stage:
             assert not self._thread.is_alive()
 
     def pids(self, name: str) -> list[int]:
-        path = self.folder / f"{name}.pids"
+        return self._noted(f"{name}.pids")
+
+    def ports(self, name: str) -> list[int]:
+        return self._noted(f"{name}.ports")
+
+    def _noted(self, name: str) -> list[int]:
+        path = self.folder / name
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     def wait(self, done: Callable[[], bool]) -> None:
@@ -149,6 +165,33 @@ def test_one_that_does_not_stop_is_killed(stage: Stage, monkeypatch: pytest.Monk
     stage.wait(lambda: bool(stage.pids("worker")) and not (stage.folder / "worker.act").exists())
     stage.end()
     assert gone(stage.pids("worker")[0])
+
+
+def test_data_planes_share_one_socket_that_is_never_closed_meanwhile(stage: Stage) -> None:
+    (port,) = free_ports(1)
+    stage.settings = msgspec.structs.replace(stage.settings, http=HttpSettings(workers=2))
+    stage.act("data-plane-1", "3")
+    stage.start(("127.0.0.1", port))
+    socket.create_connection(("127.0.0.1", port)).close()  # whether or not anybody is there already
+    stage.wait(lambda: len(stage.ports("data-plane-1")) == 2 and bool(stage.pids("worker")))
+    assert (set(stage.ports("data-plane-1")), stage.ports("data-plane-2")) == ({port}, [port])
+    assert stage.ports("control-plane") == stage.ports("worker") == []
+    stage.end()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_restarts_are_counted_for_the_metrics_from_nothing_each_time(stage: Stage) -> None:
+    folder = machine_folder(stage.settings.folder)
+    folder.mkdir(parents=True)
+    old = Meters()
+    old.restarts.add("worker", by=9)
+    (folder / "meters-supervisor.json").write_bytes(old.to_bytes())
+    stage.act("worker", "3")
+    stage.start()
+    stage.wait(lambda: len(stage.pids("worker")) == 2)
+    (counted,) = MeterFiles(folder, 0).others()
+    assert counted.restarts.values == {("worker",): 1}
 
 
 def test_a_project_is_up_once(stage: Stage) -> None:

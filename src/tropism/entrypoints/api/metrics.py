@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tropism.serving.meters import Meters
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tropism.serving.meters import Counter, Histogram, Meters
+    from tropism.serving.meters import Counter, Histogram
     from tropism.serving.snapshot import SnapshotHolder
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(meters: Meters, holder: SnapshotHolder, journal: str) -> str:
-    """Everything that is counted, as one text. `journal`: the name of this process's journal slot."""
+def exposition(meters: Meters, holder: SnapshotHolder, journal: str, others: Sequence[Meters] = ()) -> str:
+    """Everything that is counted, as one text: by this process, and by the `others` of the project.
+
+    `journal`: the name of this process's journal slot. What is said of snapshots is this process's own.
+    """
     current = holder.current
+    meters.journal = journal
+    total = Meters()
+    total.take_over([meters, *others])
     lines: list[str] = []
-    for counter in (meters.predictions, meters.degraded, meters.notes, meters.outcomes, meters.errors):
+    for counter in total.counters:
         lines += _counter(counter)
-    lines += _histogram(meters.latency)
-    lines += _gauge("tropism_requests_in_flight", "Requests being worked on.", meters.in_flight)
-    lines += _gauge(
-        "tropism_journal_sequence",
-        "Sequence number of the last record appended by this process.",
-        meters.journaled,
-        (("writer", journal),),
-    )
-    lines += _gauge("tropism_journal_failing", "1 if the last append failed.", int(bool(meters.journal_problem)))
+    for histogram in total.histograms:
+        lines += _histogram(histogram)
+    lines += _gauge("tropism_requests_in_flight", "Requests being worked on.", total.in_flight)
+    lines += _gauge("tropism_connections", "Connections that are open.", total.connections)
+    lines += _journals([meters, *(one for one in others if one.journal not in ("", journal))])
+    failing = any(one.journal_problem for one in (meters, *others))
+    lines += _gauge("tropism_journal_failing", "1 if the last append of any process failed.", int(failing))
+    lines += _gauge("tropism_quarantined_versions", "Versions that crashed a process.", meters.quarantined)
     lines += _gauge(
         "tropism_snapshot_generation", "Generation of the live snapshot; -1 before the first.", _generation(holder)
     )
@@ -38,6 +45,14 @@ def exposition(meters: Meters, holder: SnapshotHolder, journal: str) -> str:
     degraded = sum(bool(one.degraded) for one in deployments)
     lines += _gauge("tropism_deployments_degraded", "Tasks that are not served by their champion.", degraded)
     return "\n".join(lines) + "\n"
+
+
+def _journals(of: Iterable[Meters]) -> list[str]:
+    lines = [
+        "# HELP tropism_journal_sequence Sequence number of the last record appended to a journal slot.",
+        "# TYPE tropism_journal_sequence gauge",
+    ]
+    return lines + [f"tropism_journal_sequence{_labels([('writer', one.journal)])} {one.journaled}" for one in of]
 
 
 def _generation(holder: SnapshotHolder) -> int:
@@ -66,8 +81,8 @@ def _histogram(histogram: Histogram) -> Iterable[str]:
         yield f"{name}_count{_labels(labels)} {total}"
 
 
-def _gauge(name: str, description: str, value: float, labels: Sequence[tuple[str, str]] = ()) -> list[str]:
-    return [f"# HELP {name} {description}", f"# TYPE {name} gauge", f"{name}{_labels(labels)} {value}"]
+def _gauge(name: str, description: str, value: float) -> list[str]:
+    return [f"# HELP {name} {description}", f"# TYPE {name} gauge", f"{name} {value}"]
 
 
 def _labels(pairs: Iterable[tuple[str, str]]) -> str:

@@ -11,34 +11,36 @@ from tropism.core.durations import parse_duration
 from tropism.wiring import open_platform
 
 if TYPE_CHECKING:
+    import socket
+
     from tropism.config import Settings
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-def run_data_plane(settings: Settings) -> None:
-    """The data plane, until it is told to stop. Requests in flight are answered first."""
-    from tropism.core.identity import Identifiers
-    from tropism.entrypoints.api.data_plane import DataPlane
-    from tropism.entrypoints.api.server import bind, serve
-    from tropism.serving import SnapshotHolder, Watcher
+def run_data_plane(settings: Settings, listener: socket.socket | None = None, number: int = 0) -> None:
+    """A data plane, until it is told to stop. Requests in flight are answered first.
+
+    `listener`: the public socket, which others may listen on too; its own if None. `number`: the one that it has
+    among the project's data planes, if no other has it.
+    """
+    from functools import partial
+
+    from tropism.entrypoints.api.assembly import assembled
+    from tropism.entrypoints.api.connection import Connection
+    from tropism.entrypoints.api.server import Terms, bind, serve
 
     log_to_stderr()
-    listener = bind(settings.http.host, settings.http.port)
-    platform = open_platform(settings)
-    holder = SnapshotHolder()
-    every = parse_duration(settings.http.poll, "http.poll") / SECOND
-    watcher = Watcher(holder, platform.registry.aliases.generation, platform.snapshot_loader(), every)
-    journal = platform.journal()
-    app = DataPlane(
-        holder=holder, journal=journal, clock=platform.clock, identifiers=Identifiers(), settings=settings.http
-    )
-    watcher.start()
-    try:
-        serve(app, listener)
-    finally:
-        watcher.stop()
-        journal.close()
+    listener = listener or bind(settings.http.host, settings.http.port)
+    keep_alive = parse_duration(settings.http.keep_alive, "http.keep_alive") / SECOND
+    with assembled(settings, number) as app:
+        terms = Terms(partial(Connection, app), keep_alive, settings.http.max_body_bytes, app.subscriptions.end)
+        try:
+            serve(app, listener, terms)
+        except SystemExit:
+            if app.failed is not None:
+                raise app.failed from None
+            raise
 
 
 def run_control_plane(settings: Settings) -> None:
@@ -47,7 +49,7 @@ def run_control_plane(settings: Settings) -> None:
     from tropism.entrypoints.api.server import bind, serve
 
     log_to_stderr()
-    serve(control_plane(open_platform(settings)), bind("127.0.0.1", settings.http.control_port))
+    serve(control_plane(open_platform(settings)), bind(settings.http.control_host, settings.http.control_port))
 
 
 def log_to_stderr() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tropism.core.errors import Fault, PortInUse, SettingInvalid
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 _BACKLOG = 2_048
@@ -52,20 +53,47 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def serve(app: Callable[..., Any], listener: socket.socket) -> None:
+class Terms(NamedTuple):
+    """How the data plane is served. `connection`: what speaks HTTP, instead of uvicorn's own.
+
+    `keep_alive`: seconds that an idle connection is kept. `message`: largest WebSocket message in bytes. `stopping`:
+    called when the process is told to stop, before requests in progress are waited for.
+    """
+
+    connection: Callable[..., asyncio.Protocol]
+    keep_alive: float
+    message: int
+    stopping: Callable[[], None]
+
+
+def serve(app: Callable[..., Any], listener: socket.socket, terms: Terms | None = None) -> None:
     """Serves on a bound socket until SIGINT or SIGTERM; requests in progress are finished first."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if terms is not None:
+                terms.stopping()
+            await super().shutdown(sockets)
+
+    own: dict[str, Any] = {"http": "httptools", "ws": "none"}
+    if terms is not None:
+        own = {
+            "http": terms.connection,
+            "timeout_keep_alive": terms.keep_alive,
+            "ws": "websockets-sansio",
+            "ws_max_size": terms.message,
+            "ws_per_message_deflate": False,
+        }
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
-        ws="none",
         lifespan="on",
         access_log=False,
         server_header=False,
         log_config=None,
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
+        **own,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
