@@ -15,13 +15,15 @@ import msgspec
 
 from tropism.core import plugins
 from tropism.core.errors import Fault, ProjectInvalid, TropismError
+from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Dtype, Feature, Gate, Kind, Policy, Task, Triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_STRUCTS: dict[str, type[msgspec.Struct]] = {one.__name__: one for one in (Task, Feature, Policy, Gate, Triggers)}
+_DECLARED: tuple[type[msgspec.Struct], ...] = (Task, Feature, Policy, Gate, Triggers, JournalPolicy)
+_STRUCTS = {one.__name__: one for one in _DECLARED}
 _WRITTEN = {
     "array": "a tuple, such as ('a', 'b')",
     "bool": "True or False",
@@ -29,7 +31,13 @@ _WRITTEN = {
     "int": "a whole number",
     "str": "text in quotes",
 }
-_MADE_OF = {"features": "Feature", "policy": "Policy", "gate": "Gate", "triggers": "Triggers"}
+_MADE_OF = {
+    "features": "Feature",
+    "policy": "Policy",
+    "gate": "Gate",
+    "triggers": "Triggers",
+    "journal": "JournalPolicy",
+}
 _CHOICES = {"kind": get_args(Kind), "type": get_args(Dtype)}
 
 

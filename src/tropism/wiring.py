@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tropism.loop.worker import Worker
     from tropism.registry import AppliedTask, Registry
     from tropism.serving import LiveTask, SnapshotLoader
-    from tropism.serving.notices import Listener
     from tropism.serving.inside import Crash
     from tropism.serving.marking import Marker
     from tropism.serving.meters import Meters
+    from tropism.serving.notices import Listener
     from tropism.serving.privacy import Privacy
     from tropism.storage.blobs import Blobs
     from tropism.storage.journal import JournalWriter
@@ -122,7 +122,7 @@ class Platform:
         A slot of which the lake holds more than it does itself, as after a power cut with `journal.fsync = "os"`,
         is left alone: its numbers, used again, would be taken for records that were ingested.
         """
-        from tropism.feedback.ingestion import CURSOR
+        from tropism.core.events import CURSOR
         from tropism.storage.journal import JournalWriter
 
         ingested = self.registry.progress.get(CURSOR) or {}

@@ -123,4 +123,16 @@ def test_a_line_that_does_not_parse_is_named_by_its_number(tmp_path: Path) -> No
 
 
 def test_every_section_is_one_the_environment_can_reach() -> None:
-    assert set(SECTIONS) == {"http", "journal", "tables", "lake", "blobs", "loop", "training", "time"}
+    assert set(SECTIONS) == {"http", "journal", "tables", "lake", "blobs", "loop", "notices", "training", "time"}
+
+
+def test_the_common_name_of_the_model_cache_is_honoured_and_ours_comes_first(tmp_path: Path) -> None:
+    common = {"ML_MODEL_CACHE_SIZE": "7"}
+    assert load(tmp_path).http.model_cache == 100
+    assert load(tmp_path, environment=common).http.model_cache == 7
+    assert load(tmp_path, environment={**common, "TROPISM_HTTP_MODEL_CACHE": "9"}).http.model_cache == 9
+    assert load(tmp_path, environment={"ML_MODEL_CACHE_SIZE": ""}).http.model_cache == 100
+    assert load(tmp_path, "[http]\nmodel_cache = 5\n", common).http.model_cache == 7
+    with pytest.raises(SettingInvalid) as refused:
+        load(tmp_path, environment={"ML_MODEL_CACHE_SIZE": "many"})
+    assert refused.value.faults[0].field == "http.model_cache"

@@ -14,6 +14,7 @@ from tropism.config import Settings
 from tropism.core import errors as tree
 from tropism.core import plugins
 from tropism.core.errors import TropismError
+from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Feature, Gate, Policy, Task, Triggers
 from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.problems import status_of
@@ -69,7 +70,7 @@ def test_every_error_code_is_explained() -> None:
 
 def test_codes_are_drawn_in_the_tree() -> None:
     assert tree.__doc__ is not None
-    drawn = dict(re.findall(r"[─]+ (\w+) +([a-z]+(?:-[a-z]+)+|conflict)\b", tree.__doc__))
+    drawn = dict(re.findall(r"[─]+ (\w+) +([a-z]+(?:-[a-z]+)+|conflict|overloaded)\b", tree.__doc__))
     leaves = {kind.__name__: kind.code for kind in errors() if not kind.__subclasses__()}
     assert drawn.items() >= leaves.items()
 
@@ -126,7 +127,9 @@ def _python(field: msgspec.structs.FieldInfo) -> str:
     return repr(field.default).replace("'", '"')
 
 
-@pytest.mark.parametrize("struct", [Task, Feature, Policy, Triggers, Gate], ids=lambda struct: struct.__name__)
+@pytest.mark.parametrize(
+    "struct", [Task, Feature, Policy, Triggers, Gate, JournalPolicy], ids=lambda struct: struct.__name__
+)
 def test_every_field_of_a_task_is_explained_with_its_default(struct: type[msgspec.Struct]) -> None:
     expected = {field.name: _python(field) for field in msgspec.structs.fields(struct)}
     assert rows(sections("tasks.md")[struct.__name__]) == expected

@@ -12,8 +12,15 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CURSOR = "ingestion"
+"""Name of the cursor that tells how far each of the journal's writers is in the lake, a mapping."""
+
 Value = float | str | bool | None
 """A feature's value as it was sent: number, category, boolean, or missing."""
+
+
+PINNED = "pinned"
+"""The variant of predictions by a version that the caller asked for. They are in no cohort."""
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", omit_defaults=True):
@@ -31,7 +38,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", om
     version: int = 0
     """Version of the task's model that made it; 0 when no model did (the baseline answered, or an import)."""
     variant: str = "champion"
-    """`champion`, `baseline` or `import`."""
+    """`champion`, `baseline`, `pinned` to a version that the caller asked for, `batch` or `import`."""
     entity: str | None = None
     unit: str | None = None
     degraded: tuple[str, ...] = ()
@@ -54,14 +61,56 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", omit_def
     entity: str | None = None
 
 
+class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", omit_defaults=True):
+    """Predictions that one version of a task's model made at one moment, in columns.
+
+    What they share is written once, the names of the features among it, so a record is smaller than that of as many
+    `Prediction`s, and made sooner. `rows`: values in the order of `names`. `entities` and `units`: empty if none has
+    one. In Python a row may also be a struct that has the values.
+    """
+
+    task: str
+    at: int
+    version: int
+    names: tuple[str, ...]
+    ids: list[str]
+    rows: list[tuple[Value, ...]]
+    scores: list[tuple[float, ...]]
+    entities: list[str | None] = []
+    units: list[str | None] = []
+
+    def each(self) -> list[Prediction]:
+        """The predictions, one by one.
+
+        Raises:
+            ValueError: a column has another length than the others.
+        """
+        nothing: list[str | None] = [None] * len(self.ids)
+        columns = zip(self.ids, self.rows, self.scores, self.entities or nothing, self.units or nothing, strict=True)
+        return [
+            Prediction(
+                id=identifier,
+                task=self.task,
+                at=self.at,
+                features=dict(zip(self.names, row, strict=True)),
+                scores=scores,
+                version=self.version,
+                entity=entity,
+                unit=unit,
+            )
+            for identifier, row, scores, entity, unit in columns
+        ]
+
+
 Event = Prediction | Outcome
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Event | list[Event]] = msgspec.msgpack.Decoder(Event | list[Event])
+_Recorded = Event | Predictions
+_decoder: msgspec.msgpack.Decoder[_Recorded | list[_Recorded]] = msgspec.msgpack.Decoder(_Recorded | list[_Recorded])
 
 
-def encode(events: Event | Sequence[Event]) -> bytes:
-    """One record: an event, or the events of one request, as MessagePack.
+def encode(events: Event | Predictions | Sequence[Event | Predictions]) -> bytes:
+    """One record: an event, or the events of one moment, as MessagePack.
 
     >>> o = Outcome(id="a", task="t", value=1.0, at=1, received=2)
     >>> decode(encode(o)) == [o], decode(encode([o, o])) == [o, o]
@@ -73,4 +122,13 @@ def encode(events: Event | Sequence[Event]) -> bytes:
 def decode(record: bytes) -> list[Event]:
     """The events in a record. Raises `msgspec.DecodeError` or `UnicodeDecodeError` when it has none."""
     found = _decoder.decode(record)
-    return found if isinstance(found, list) else [found]
+    events: list[Event] = []
+    for one in found if isinstance(found, list) else (found,):
+        if isinstance(one, Predictions):
+            try:
+                events += one.each()
+            except ValueError as error:
+                raise msgspec.DecodeError(f"columns do not fit together: {error}") from error
+        else:
+            events.append(one)
+    return events

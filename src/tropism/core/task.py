@@ -11,6 +11,7 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidInput
+from tropism.core.privacy import JournalPolicy, journal_faults
 
 Kind = Literal["binary", "multiclass", "regression"]
 Dtype = Literal["number", "category", "boolean"]
@@ -101,7 +102,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kept if it helps on half of it; off by default, since on drifting streams it did harm (docs/replays.md).
     `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
     when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
-    or the label to assume.
+    or the label to assume. `journal`: what of its predictions is recorded, where not all of it may be.
 
     >>> Task(name="fraud", kind="binary", target="is_fraud", features=(Feature("amount"),),
     ...      outcome_window="7d", unanswered=False).metric_name
@@ -121,6 +122,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parameters: dict[str, dict[str, float | int | str | bool]] = {}
     calibrate: bool = False
     policy: Policy = Policy()
+    journal: JournalPolicy = JournalPolicy()
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -130,6 +132,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"task '{self.name}' is not valid", Fault("kind", repr(self.kind), f"use one of: {kinds}")
             )
         faults = [*_name_faults(self), *_feature_faults(self), *_kind_faults(self), *_policy_faults(self.policy)]
+        faults += journal_faults(self.journal, {feature.name: feature.type for feature in self.features})
         if faults:
             raise InvalidInput(f"task '{self.name}' is not valid", *faults)
 
@@ -145,6 +148,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def feature_names(self) -> tuple[str, ...]:
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def learnt(self) -> Task:
+        """The task with the features only that a model can learn from: those that are recorded."""
+        kept = tuple(feature for feature in self.features if feature.name not in self.journal.redact)
+        if len(kept) == len(self.features):
+            return self
+        return msgspec.structs.replace(self, features=kept, journal=JournalPolicy())
 
     def label(self, outcome: Any) -> float | None:
         """An outcome as the number that is stored, or None when it does not fit the task.

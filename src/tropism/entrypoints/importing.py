@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tropism.core.errors import DataInvalid, Fault
 from tropism.core.events import Outcome, Prediction, encode
 from tropism.core.identity import derived_id, task_tag
+from tropism.core.privacy import JournalPolicy
 from tropism.entrypoints.replay import cells
 from tropism.entrypoints.replay.ordering import order_events
 from tropism.entrypoints.replay.source import read_source
@@ -50,7 +51,7 @@ def import_history(platform: Platform, task: Task, path: Path, time: str | None)
         for start in range(0, len(stream), _BATCH):
             rows = features.slice(start, _BATCH).to_pylist()
             events = _events(task, stream, start, rows, shift, seen)
-            journal.append([encode(event) for event in events])
+            journal.append([encode(event) for event in _as_recorded(platform, task, events)])
     finally:
         journal.close()
     return len(stream)
@@ -87,6 +88,14 @@ def _events(
             received=at,
             prediction_id=made,
         )
+
+
+def _as_recorded(platform: Platform, task: Task, events: Iterator[Event]) -> Iterator[Event]:
+    """Events as the task's journal policy lets them be recorded; all of them, whatever it samples."""
+    if task.journal == JournalPolicy():
+        return events
+    privacy = platform.privacy
+    return (privacy.imported(task, one) if isinstance(one, Prediction) else one for one in events)
 
 
 def _as_declared(path: Path, task: Task, stream: Stream) -> pa.Table:

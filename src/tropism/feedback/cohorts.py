@@ -16,6 +16,10 @@ early       an outcome in time that was received before its prediction was made,
 unknown     an outcome that belongs to no prediction in the lake: one never made, made more than an hour after the
             outcome, or not ingested yet. It joins when its prediction arrives
 
+Predictions that a caller pinned to a version are in the lake, and in no cohort: whoever asks an old version what it
+would have said must not be heard as the users of the live one are, nor take an entity's outcome from it. An outcome
+for one of them is unknown.
+
 A prediction recorded twice under one id counts once, as first recorded. Outcomes belong to the prediction they
 name, or to the latest one of their entity made at or up to `window` before the outcome's `at`.
 
@@ -30,7 +34,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tropism.core.events import PINNED
 from tropism.feedback.counts import OutcomeCounts, count
 from tropism.feedback.joining import (
     EARLY_LIMIT,
@@ -165,13 +171,15 @@ class Cohorts:
         self, task: Task, lake: LakeVersions, since: int | None, until: int, columns: Collection[str] | None
     ) -> pa.Table:
         fields = [*PREDICTIONS, *feature_fields(task.features)]
-        wanted = {*_KEYS, "version"} | ({field.name for field in fields} if columns is None else set(columns))
+        wanted = {*_KEYS, "version", "variant"} | (
+            {field.name for field in fields} if columns is None else set(columns)
+        )
         schema = pa.schema(
             [field for field in fields if field.name in wanted and field.name not in ("unit", "degraded")]
         )
         name = predictions_name(task.name)
         table = self._lake.read(name, schema=schema, since=since, until=until, version=lake.predictions)
-        return distinct_predictions(table)
+        return distinct_predictions(_unpinned(table))
 
     def _outcomes(self, task: Task, lake: LakeVersions, since: int | None, until: int) -> pa.Table:
         earliest = None if since is None else since - EARLY_LIMIT
@@ -179,6 +187,11 @@ class Cohorts:
         return self._lake.read(
             name, schema=OUTCOMES, since=earliest, until=until, time="received", version=lake.outcomes
         )
+
+
+def _unpinned(table: pa.Table) -> pa.Table:
+    pinned = pc.fill_null(pc.equal(table["variant"], PINNED), fill_value=False)
+    return table.filter(pc.invert(pinned)) if pc.any(pinned).as_py() else table
 
 
 def _labelled(

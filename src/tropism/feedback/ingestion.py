@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tropism.core.clock import SystemClock
+from tropism.core.events import CURSOR
 from tropism.feedback.batches import outcomes_table, predictions_table, rejected_table
 from tropism.feedback.schemas import REJECTED_NAME, outcomes_name, predictions_name
 from tropism.feedback.sorting import FindTask, Record, RecordSorter
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from tropism.core.clock import Clock
     from tropism.storage.lake import Lake
-
-CURSOR = "ingestion"
-"""Name of the cursor: how far each of the journal's writers is in the lake, a mapping."""
 
 
 _MOST_BYTES = 64 * 1_048_576

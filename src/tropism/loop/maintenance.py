@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tropism.core.clock import DAY
-from tropism.feedback.ingestion import CURSOR
+from tropism.core.events import CURSOR
 
 if TYPE_CHECKING:
     from pathlib import Path

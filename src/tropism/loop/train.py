@@ -102,7 +102,7 @@ def prepare(
         writer.write_table(known)
     return TrainingRequest(
         job=job,
-        task=task,
+        task=task.learnt,
         table=str(path),
         data={"lake": msgspec.to_builtins(seen.lake), "now": seen.now},
         blobs=services.blobs_url,

@@ -8,6 +8,7 @@ and says what is the matter. So both ways give the same answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -15,34 +16,43 @@ import msgspec
 import numpy as np
 
 from tropism.serving.rows import LARGEST, MOST_TEXT
+from tropism.serving.telling import teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tropism.core.task import Feature, Task
     from tropism.learners.base import Floats
     from tropism.learners.encoding import Column
 
-_NUMBER = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+# Not the limit itself: whole numbers a little beyond it are rounded to it.
+_NUMBER = Annotated[float, msgspec.Meta(gt=-LARGEST, lt=LARGEST)]
 _CATEGORY = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 _TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _TYPES: dict[str, Any] = {"number": _NUMBER, "category": _CATEGORY, "boolean": bool}
 _MANY = b"instances"
+_values: Callable[[Any], tuple[Any, ...]] = msgspec.structs.astuple
 
 
 class Asked(NamedTuple):
-    """The rows of a request. `elements` are structs with `features`, `entity` and `unit`; `many`: as `instances`."""
+    """The rows of a request. `elements` are structs with `entity` and `unit`; `many`: as `instances`.
+
+    `rows`: values as they were sent, in the order of the task's features. `codes`: as the model's encoding has them.
+    `named`: whether any has an entity or a unit.
+    """
 
     elements: Sequence[Any]
+    rows: list[tuple[Any, ...]]
     codes: Sequence[Sequence[float]]
     many: bool
+    named: bool
 
 
 class Lane:
     """Reads the requests of a task for one model. Immutable; for any thread."""
 
-    def __init__(self, task: Task, columns: Sequence[Column]) -> None:
-        """`columns`: how the model encodes each feature, in its own order.
+    def __init__(self, task: Task, columns: Sequence[Column], version: int = 0) -> None:
+        """`columns`: how the model encodes each feature, in its own order. `version`: the model's.
 
         Raises:
             KeyError: the model has a column that the task has not.
@@ -62,19 +72,23 @@ class Lane:
         self._many: Callable[[bytes], Any] = msgspec.json.Decoder(whole).decode
         self._colons = len(task.features) + 1
         self._codes = _coder(task.features, columns)
+        self.names = task.feature_names
+        self.tell = teller(task, version)
 
     def read(self, body: bytes) -> Asked | None:
         """The rows in a body; None if there is anything to say of them."""
         many = _MANY in body[:32]
         try:
             elements: Sequence[Any] = self._many(body).instances if many else (self._one(body),)
-            codes = self._codes([element.features for element in elements])
+            rows = [_values(element.features) for element in elements]
+            codes = self._codes(rows)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return None
         # As many colons as there are names, each of which is there: so no name was sent twice.
-        named = sum((one.entity is not None) + (one.unit is not None) for one in elements)
-        colons = many + named + self._colons * len(elements)
-        return Asked(elements, codes, many) if body.count(b":") == colons else None
+        more = body.count(b":") - many - self._colons * len(elements)
+        if more and more != sum((one.entity is not None) + (one.unit is not None) for one in elements):
+            return None
+        return Asked(elements, rows, codes, many, more > 0)
 
 
 def matrix(rows: Sequence[Sequence[float]]) -> Floats:
@@ -83,12 +97,13 @@ def matrix(rows: Sequence[Sequence[float]]) -> Floats:
     return np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width).reshape(len(rows), width)
 
 
-def _coder(features: Sequence[Feature], columns: Sequence[Column]) -> Callable[[list[Any]], list[Sequence[float]]]:
+def _coder(
+    features: Sequence[Feature], columns: Sequence[Column]
+) -> Callable[[list[tuple[Any, ...]]], Sequence[Sequence[float]]]:
     """Rows as the encoding's codes. Raises `KeyError` for a category that the model does not know."""
-    values: Callable[[Any], tuple[Any, ...]] = msgspec.structs.astuple
     places = {feature.name: place for place, feature in enumerate(features)}
     if [column.name for column in columns] == list(places) and all(one.type != "category" for one in columns):
-        return lambda rows: [values(row) for row in rows]
+        return lambda rows: rows
     known = {
         column.name: {text: float(code) for code, text in enumerate(column.categories)}
         for column in columns
@@ -96,8 +111,7 @@ def _coder(features: Sequence[Feature], columns: Sequence[Column]) -> Callable[[
     }
     plan = [(places[column.name], known.get(column.name)) for column in columns]
 
-    def codes(rows: list[Any]) -> list[Sequence[float]]:
-        sent = [values(row) for row in rows]
-        return [[row[place] if table is None else table[row[place]] for place, table in plan] for row in sent]
+    def codes(rows: list[tuple[Any, ...]]) -> list[Sequence[float]]:
+        return [[row[place] if table is None else table[row[place]] for place, table in plan] for row in rows]
 
     return codes

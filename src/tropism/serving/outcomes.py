@@ -43,6 +43,7 @@ class Outcomes:
         self._identifiers = parts.identifiers
         self._limits = parts.limits()
         self._meters = parts.meters
+        self._privacy = parts.privacy
 
     async def accept(self, body: bytes) -> bytes:
         """The reply to a request, as JSON.
@@ -92,7 +93,7 @@ class Outcomes:
             at=now if at is None else at,
             received=now,
             prediction_id=prediction_id,
-            entity=entity,
+            entity=self._privacy.named(deployment.task, "entity", entity),
         )
 
 

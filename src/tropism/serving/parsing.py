@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import msgspec
 
 from tropism.core.errors import Fault, MalformedBody
+from tropism.serving.faults import shown
 
 _LITERAL = re.compile(rb"-?(NaN|Infinity|nan|inf)\b")
 _PLACE = re.compile(r"byte (\d+)")
@@ -18,13 +20,16 @@ def parse(body: bytes) -> Any:
     """The JSON value in a body.
 
     Raises:
-        MalformedBody: it is not JSON; says where, and what to do.
+        MalformedBody: it is not JSON, or has a name twice in one object; says where, and what to do.
 
     >>> parse(b'{"outcome": true}')
     {'outcome': True}
     """
     try:
-        return _decoder.decode(body)
+        value = _decoder.decode(body)
+        # As many colons as names: no name was sent twice. More may stand in texts.
+        if body.count(b":") != _names(value, body.count(b"{")):
+            json.loads(body.decode(), object_pairs_hook=_refuse_repeated, parse_int=str, strict=False)
     except msgspec.DecodeError as error:
         raise MalformedBody(*_explain(body, str(error))) from error
     except UnicodeDecodeError as error:
@@ -33,6 +38,31 @@ def parse(body: bytes) -> Any:
     except RecursionError as error:
         fault = Fault("body", "deeply nested", 'send flat values: {"features": {"name": value}}')
         raise MalformedBody("the body is nested too deeply", fault) from error
+    return value
+
+
+def _names(value: Any, objects: int) -> int:
+    """How many names the objects in a value have. There are no more than `objects` of them."""
+    names, waiting = 0, [value]
+    while waiting and objects > 0:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            names += len(one)
+            objects -= 1
+            one = one.values()
+        elif not isinstance(one, list):
+            continue
+        waiting += [inner for inner in one if isinstance(inner, dict | list)]
+    return names
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            fault = Fault("body", shown(name), "send each name once in an object")
+            raise MalformedBody(f"the name {shown(name)} is there twice", fault)
+        seen.add(name)
 
 
 def _explain(body: bytes, reason: str) -> tuple[str, Fault]:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tropism.core.errors import Fault, NotReady
+from tropism.core.errors import Fault, NotReady, UnknownVersion
 from tropism.core.events import Prediction
+from tropism.serving.explaining import NOT_ASKED, explained_rows
+from tropism.serving.feature_cache import CACHED as FILLED
+from tropism.serving.feature_cache import REASON as FEATURES_CACHED
+from tropism.serving.model_cache import live_version
+from tropism.serving.options import PLAIN, PredictOptions
+from tropism.serving.prediction_cache import CACHED
 from tropism.serving.predictor import Predictor, unseen
+from tropism.serving.privacy import UNRECORDED
 from tropism.serving.replies import Replies, reply_of
-from tropism.serving.requests import read_predict
+from tropism.serving.requests import read_request
+from tropism.serving.rows import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from tropism.learners.explaining import Explanation
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
     from tropism.serving.requests import Ask
-    from tropism.serving.rows import Note
-    from tropism.serving.snapshot import Deployment, Snapshot, SnapshotHolder
+    from tropism.serving.snapshot import Deployment, ServedModel, Snapshot, SnapshotHolder
 
 
 class Scored(NamedTuple):
-    """Rows as they were scored and recorded, and what a caller should know of each."""
+    """Rows as they were scored, and what a caller should know of each.
+
+    They are recorded, but for those that have a note of the kind `not-recorded`. `explanations`: one a row if they
+    were asked for and can be given.
+    """
 
     events: list[Prediction]
     notes: list[tuple[Note, ...]]
+    explanations: list[Explanation] | None = None
 
 
 def live(holder: SnapshotHolder) -> Snapshot:
@@ -55,47 +69,95 @@ class Predictions:
         self._identifiers = parts.identifiers
         self._limits = parts.limits()
         self._meters = parts.meters
-        self._predictor = predictor or Predictor()
+        self._predictor = predictor or Predictor(cache=parts.prediction_cache())
         self._publisher = parts.publisher
+        self._models = parts.models
+        self._privacy = parts.privacy
+        self._kept = parts.feature_cache()
         self._encode = msgspec.json.Encoder().encode
 
-    async def predict(self, task: str, body: bytes) -> bytes:
+    async def predict(self, task: str, body: bytes, options: PredictOptions = PLAIN) -> bytes:
         """The reply to a request, as JSON.
 
         Raises:
             UnknownTask, MalformedBody, InvalidInput, TooLarge: the request cannot be used.
             NotReady, DiskFull: nothing was recorded; the caller may try again.
+            What `score` raises of a version.
         """
         started = perf_counter()
         deployment = live(self._holder).deployment(task)
-        asks, many = read_predict(body, deployment, self._clock.now(), self._limits)
-        scored = await self.score(deployment, asks)
-        rows = zip(scored.events, scored.notes, strict=True)
-        replies = [reply_of(deployment.task, event, notes) for event, notes in rows]
+        asked = read_request(body, deployment, self._clock.now(), self._limits, self._kept)
+        explain = options.explain or asked.explain
+        scored = await self.score(deployment, asked.asks, version=options.version, explain=explain)
+        rows = zip(scored.events, scored.notes, scored.explanations or repeat(None), strict=False)
+        replies = [reply_of(deployment.task, *row) for row in rows]
         self._meters.latency.observe(perf_counter() - started, task)
-        return self._encode(Replies(replies) if many else replies[0])
+        return self._encode(Replies(replies) if asked.many else replies[0])
 
-    async def score(self, deployment: Deployment, asks: Sequence[Ask]) -> Scored:
+    async def score(
+        self, deployment: Deployment, asks: Sequence[Ask], *, version: int | None = None, explain: bool = False
+    ) -> Scored:
         """Scores rows, and records them: when this returns they are durable, and may be told to the caller.
 
+        `version`: the one that must answer; no other one and no baseline stands in for it, and its predictions
+        have the variant `pinned`: they are in the lake, but in no cohort that a model is judged or trained by.
+        `explain`: with what each feature did, where the model that answers can tell.
+
         Raises:
-            NotReady, DiskFull: nothing was recorded; the caller may try again.
+            NotReady, DiskFull: nothing was recorded; the caller may try again, with another version if it says so.
+            UnknownModel, UnknownVersion: there is no such version.
+            ArtifactTampered, ArtifactRefused, NotFound, Conflict: the version cannot be served.
         """
+        if deployment.private:
+            asks = [self._privacy.asked(deployment.task, ask) for ask in asks]
+        pinned = None if version is None else await self._version(deployment, version)
         now = self._clock.now()
         moments = [now if ask.at is None else ask.at for ask in asks]
-        answer = self._predictor.answer(deployment, [ask.row for ask in asks], moments)
-        rows = zip(asks, moments, answer.scores, strict=True)
-        events = [self._event(deployment, ask, at, answer, scores) for ask, at, scores in rows]
-        await self._recorder.record(events)
-        noted = [(*ask.notes, *unseen(answer.model, ask.row)) for ask in asks]
-        self._count(deployment.task.name, answer, noted)
+        rows = [ask.row for ask in asks]
+        if pinned is None:
+            answer = self._predictor.answer(deployment, rows, moments)
+        else:
+            answer = self._predictor.pinned(deployment, pinned, rows, moments)
+        explained = await explained_rows(answer, rows, moments) if explain else NOT_ASKED
+        events = [self._event(deployment, *each, answer) for each in zip(asks, moments, answer.scores, strict=True)]
+        unrecorded = await self._record(deployment, events)
+        noted = [(*ask.notes, *unseen(answer.model, ask.row), *explained.notes) for ask in asks]
+        self._count(deployment.task.name, answer, events, noted)
+        told = [(*notes, *own) for notes, own in zip(noted, _own_notes(answer, events, unrecorded), strict=True)]
         if self._publisher.active:
-            self._publisher.publish(deployment.task, events, noted)
-        return Scored(events, noted)
+            self._publisher.publish(deployment.task, events, told)
+        return Scored(events, told, explained.rows)
+
+    async def _version(self, deployment: Deployment, version: int) -> ServedModel:
+        if self._models is not None:
+            return await self._models.get(deployment, version)
+        found = live_version(deployment, version)
+        if found is None:
+            live = [str(one.version) for one in (deployment.served, deployment.previous) if one is not None]
+            fix = f"use one of: {', '.join(live)}" if live else "leave the version out; there is no model yet"
+            fault = Fault("version", str(version), fix)
+            raise UnknownVersion(f"'{deployment.task.name}' has no live version {version}", fault)
+        return found
+
+    async def _record(self, deployment: Deployment, events: list[Prediction]) -> Mapping[str, Note]:
+        """Records what the task's policy lets be recorded; a note on each prediction that is not, by its id."""
+        if not deployment.private:
+            await self._recorder.record(events)
+            return {}
+        task = deployment.task
+        recorded = [self._privacy.recorded(task, event) for event in events]
+        kept = [event for event in recorded if event is not None]
+        if kept:
+            await self._recorder.record(kept)
+        if len(kept) < len(events):
+            self._meters.unrecorded.add(task.name, by=len(events) - len(kept))
+        note = Note(UNRECORDED, "", f"not recorded: the task's journal policy samples {task.journal.sample:.4g}")
+        return {event.id: note for event, own in zip(events, recorded, strict=True) if own is None}
 
     def _event(
-        self, deployment: Deployment, ask: Ask, at: int, answer: Answer, scores: tuple[float, ...]
+        self, deployment: Deployment, ask: Ask, at: int, scores: tuple[float, ...], answer: Answer
     ) -> Prediction:
+        filled = any(note.kind == FILLED for note in ask.notes)
         return Prediction(
             id=ask.prediction_id or self._identifiers.new(at, deployment.tag),
             task=deployment.task.name,
@@ -106,14 +168,28 @@ class Predictions:
             variant=answer.variant,
             entity=ask.entity,
             unit=ask.unit,
-            degraded=answer.degraded,
+            degraded=(*answer.degraded, FEATURES_CACHED) if filled else answer.degraded,
         )
 
-    def _count(self, task: str, answer: Answer, noted: list[tuple[Note, ...]]) -> None:
+    def _count(self, task: str, answer: Answer, events: list[Prediction], noted: list[tuple[Note, ...]]) -> None:
         meters = self._meters
         meters.predictions.add(task, str(answer.version), answer.variant, by=len(noted))
-        for reason in answer.degraded:
-            meters.degraded.add(task, reason, by=len(noted))
+        for event in events:
+            for reason in event.degraded:
+                meters.degraded.add(task, reason)
         for notes in noted:
             for note in notes:
                 meters.notes.add(task, note.feature, note.kind)
+
+
+_KEPT = Note(CACHED, "", "the scores were kept from an equal row, asked for a short while ago")
+
+
+def _own_notes(answer: Answer, events: list[Prediction], unrecorded: Mapping[str, Note]) -> Iterator[tuple[Note, ...]]:
+    """What is to be said of each prediction itself."""
+    if not unrecorded and not any(answer.kept):
+        yield from repeat((), len(events))
+        return
+    for event, kept in zip(events, answer.kept or repeat(False), strict=False):
+        cached = (_KEPT,) if kept else ()
+        yield (*cached, unrecorded[event.id]) if event.id in unrecorded else cached

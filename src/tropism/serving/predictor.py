@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from tropism.core.errors import Fault, NotReady
+from tropism.core.events import PINNED
 from tropism.serving.breaker import Breaker
-from tropism.serving.marking import Unmarked
 from tropism.serving.lanes import matrix
+from tropism.serving.marking import Unmarked
 from tropism.serving.rows import Note
 from tropism.serving.scores import checked
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tropism.core.events import Value
     from tropism.learners.base import Floats, Times
     from tropism.serving.marking import Marker
+    from tropism.serving.prediction_cache import PredictionCache
     from tropism.serving.snapshot import Compiled, Deployment, ServedModel
 
 _log = logging.getLogger(__name__)
@@ -29,13 +32,21 @@ _SHORT_UP_TO = 8
 
 
 class Answer(NamedTuple):
-    """Scores, one tuple a row, and what made them: version 0 is the baseline."""
+    """Scores, one tuple a row, and what made them: version 0 is the baseline. `kept`: which are from the cache."""
 
     scores: list[tuple[float, ...]]
     version: int
     variant: str
     degraded: tuple[str, ...]
     model: ServedModel | None = None
+    kept: tuple[bool, ...] = ()
+
+
+class _Found(NamedTuple):
+    """Scores, and which of them came from the cache."""
+
+    scores: list[tuple[float, ...]]
+    kept: tuple[bool, ...] = ()
 
 
 class Predictor:
@@ -46,8 +57,10 @@ class Predictor:
     yet. A failure is logged when it is the first in a row, and when the model is put to rest.
     """
 
-    def __init__(self, marker: Marker | None = None) -> None:
+    def __init__(self, marker: Marker | None = None, cache: PredictionCache | None = None) -> None:
+        """`cache`: keeps scores of rows; it is asked only on the way of rows that are not codes yet."""
         self._marker: Marker = marker or Unmarked()
+        self._cache = cache
         self._breakers: dict[tuple[str, int], Breaker] = {}
 
     def answer(self, deployment: Deployment, rows: Sequence[dict[str, Value]], at: Sequence[int]) -> Answer:
@@ -63,11 +76,47 @@ class Predictor:
             if self._rests(deployment, model):
                 degraded = (*degraded, f"{name}-resting")
                 continue
-            scores = self._asked(deployment, model, lambda: model.model.predict_rows(rows, _times(at)), len(rows))  # noqa: B023
-            if scores is not None:
-                return Answer(scores, model.version, CHAMPION, degraded, model)
+            found = self._tried(deployment, model, rows, at)
+            if found is not None:
+                return Answer(found.scores, model.version, CHAMPION, degraded, model, found.kept)
             degraded = (*degraded, f"{name}-failed")
         return Answer([deployment.baseline] * len(rows), 0, BASELINE, degraded)
+
+    def pinned(
+        self, deployment: Deployment, model: ServedModel, rows: Sequence[dict[str, Value]], at: Sequence[int]
+    ) -> Answer:
+        """Scores of one version and no other, for rows that were checked.
+
+        Raises:
+            NotReady: it failed, or has lately; nothing stands in for it.
+        """
+        found = None if self._rests(deployment, model) else self._tried(deployment, model, rows, at)
+        if found is not None:
+            return Answer(found.scores, model.version, PINNED, (), model, found.kept)
+        fault = Fault("version", str(model.version), "ask for another version, or for none; the server's log says why")
+        raise NotReady(f"version {model.version} of '{deployment.task.name}' failed to predict", fault)
+
+    def _tried(
+        self, deployment: Deployment, model: ServedModel, rows: Sequence[dict[str, Value]], at: Sequence[int]
+    ) -> _Found | None:
+        """What a model says of rows, as far as it is not known; None if it failed."""
+        if self._cache is None:
+            scores = self._asked(deployment, model, lambda: model.model.predict_rows(rows, _times(at)), len(rows))
+            return None if scores is None else _Found(scores)
+        cache, codes = self._cache, model.model.encoding.codes
+        keys = [cache.key(deployment.task.name, model.version, codes(row)) for row in rows]
+        known = [cache.find(key) for key in keys]
+        new = [place for place, scores in enumerate(known) if scores is None]
+        if new:
+            ask, moments = [rows[place] for place in new], _times([at[place] for place in new])
+            fresh = self._asked(deployment, model, lambda: model.model.predict_rows(ask, moments), len(ask))
+            if fresh is None:
+                return None
+            for place, made in zip(new, fresh, strict=True):
+                cache.keep(keys[place], made)
+                known[place] = made
+        left = set(new)
+        return _Found([one for one in known if one is not None], tuple(place not in left for place in range(len(rows))))
 
     def scores(
         self, deployment: Deployment, served: ServedModel, codes: Sequence[Sequence[float]], now: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_CALLERS = 100_000
+_LONGEST_KEY = 64
 
 
 class Rates:
@@ -31,7 +33,7 @@ class Rates:
         """Whether a caller may ask now; if so, it is counted."""
         if not self._rate:
             return True
-        caller, now = key or (address and address[0]), self._time()
+        caller, now = _caller(key, address), self._time()
         tokens, last = self._buckets.get(caller, (self._burst, now))
         tokens = min(self._burst, tokens + (now - last) * self._rate)
         if len(self._buckets) >= _MOST_CALLERS and caller not in self._buckets:
@@ -42,7 +44,7 @@ class Rates:
     def give_back(self, key: bytes, address: tuple[str, int] | None) -> None:
         """Takes back the last `admit`: the same request is going to ask again."""
         if self._rate:
-            caller = key or (address and address[0])
+            caller = _caller(key, address)
             tokens, last = self._buckets.get(caller, (self._burst, self._time()))
             self._buckets[caller] = (tokens + 1, last)
 
@@ -50,5 +52,11 @@ class Rates:
         """Forgets callers whose buckets are full again: they are as good as new."""
         full = self._burst / self._rate
         self._buckets = {caller: one for caller, one in self._buckets.items() if now - one[1] < full}
-        if len(self._buckets) >= _MOST_CALLERS:
+        if len(self._buckets) > _MOST_CALLERS // 2:  # so that this is done seldom
             self._buckets.clear()
+
+
+def _caller(key: bytes, address: tuple[str, int] | None) -> Any:
+    if not key:
+        return address and address[0]
+    return key if len(key) <= _LONGEST_KEY else blake2b(key).digest()

@@ -7,14 +7,14 @@ from asyncio import get_running_loop
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from tropism.core.errors import TropismError
+from tropism.core.errors import NotReady, TropismError
 from tropism.core.events import encode
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Sequence
 
-    from tropism.core.events import Event
+    from tropism.core.events import Event, Predictions
     from tropism.serving.meters import Meters
 
     Done = Callable[[TropismError | None], None]
@@ -44,10 +44,18 @@ class Recorder:
     def __init__(self, journal: Journal, meters: Meters) -> None:
         self._journal = journal
         self._meters = meters
-        self._events: list[Event] = []
+        self._events: list[Event | Predictions] = []
         self._waiting: list[Done] = []
+        self._flushes = 0
+        self.flushed: Callable[[], None] = _nothing
+        """Called after each flush, once everybody who waited for it has heard."""
 
-    def add(self, events: Sequence[Event], done: Done) -> None:
+    @property
+    def flushing(self) -> bool:
+        """Whether a flush is under way or due. What is added now waits for the next one."""
+        return self._flushes > 0
+
+    def add(self, events: Sequence[Event | Predictions], done: Done) -> None:
         """Takes events. `done` is called with None once they are durable, or with why they never will be."""
         if not self._waiting:
             get_running_loop().call_soon(self.append)
@@ -74,6 +82,7 @@ class Recorder:
         if flushing is None:
             self._settle(waiting, None)
         else:
+            self._flushes += 1
             flushing.add_done_callback(partial(self._flushed, waiting))
 
     async def record(self, events: Sequence[Event]) -> None:
@@ -92,14 +101,23 @@ class Recorder:
         await future
 
     def _flushed(self, waiting: list[Done], flushing: Future[None]) -> None:
-        error = flushing.exception()
+        self._flushes -= 1
+        error = NotReady("the journal was closed") if flushing.cancelled() else flushing.exception()
         unknown = error is not None and not isinstance(error, TropismError)
         self._settle(waiting, TropismError(f"the journal failed: {error}") if unknown else error)  # type: ignore[arg-type]
+        self.flushed()
 
     def _settle(self, waiting: list[Done], error: TropismError | None) -> None:
         self._meters.journal_problem = "" if error is None else error.message
         for done in waiting:
-            done(error)
+            try:
+                done(error)
+            except Exception:  # noqa: BLE001  the others must hear of it too
+                _log.error("a request could not be answered", exc_info=True)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _settle_future(future: Future[None], error: TropismError | None) -> None:

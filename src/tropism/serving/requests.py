@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tropism.core.errors import Fault, InvalidInput, TooLarge
 from tropism.core.identity import tag_of
@@ -11,7 +11,10 @@ from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tropism.core.events import Value
+    from tropism.core.task import Task
     from tropism.serving.rows import Note
     from tropism.serving.snapshot import Deployment
 
@@ -36,6 +39,45 @@ class Ask(NamedTuple):
     prediction_id: str | None = None
 
 
+class KeptFeatures(Protocol):
+    """Features of earlier requests, such as `feature_cache.FeatureCache`."""
+
+    def fill(self, task: Task, element: dict[str, Any]) -> tuple[Note, ...]:
+        """Puts what is missing into an element of a request; a note for each value."""
+        ...
+
+    def keep(self, task: Task, asks: Sequence[Ask]) -> None:
+        """Keeps the features of rows that name an entity."""
+        ...
+
+
+class Asked(NamedTuple):
+    """The rows of a request. `many`: they were sent as `instances`. `explain`: their contributions are wanted."""
+
+    asks: list[Ask]
+    many: bool
+    explain: bool
+
+
+def read_request(
+    body: bytes, deployment: Deployment, now: int, limits: Limits, kept: KeptFeatures | None = None
+) -> Asked:
+    """The rows of a request and what else it asks for. `kept` fills in features that were left out.
+
+    Raises: what `read_predict` raises.
+    """
+    content = _object(body)
+    explain = content.pop("explain", False)
+    if not isinstance(explain, bool):
+        raise InvalidInput("'explain' is not true or false", Fault("explain", shown(explain), "send true or false"))
+    filled = [] if kept is None else [kept.fill(deployment.task, element) for element in _elements(content)]
+    asks, many = _asks(content, deployment, now, limits)
+    if kept is not None:
+        asks = [ask._replace(notes=(*notes, *ask.notes)) for ask, notes in zip(asks, filled, strict=True)]
+        kept.keep(deployment.task, asks)
+    return Asked(asks, many, explain)
+
+
 def read_predict(body: bytes, deployment: Deployment, now: int, limits: Limits) -> tuple[list[Ask], bool]:
     """The rows of a request, and whether it was sent as `instances`.
 
@@ -44,10 +86,24 @@ def read_predict(body: bytes, deployment: Deployment, now: int, limits: Limits) 
         TooLarge: more rows than the limit.
         MissingFeature, UnknownFeature, InvalidInput: names every fault of every row.
     """
+    return _asks(_object(body), deployment, now, limits)
+
+
+def _object(body: bytes) -> dict[str, Any]:
     content = parse(body)
-    if not isinstance(content, dict):
-        fix = 'send {"features": {...}}, or {"instances": [{"features": {...}}, ...]}'
-        raise InvalidInput("the body is not a JSON object", Fault("body", shown(content), fix))
+    if isinstance(content, dict):
+        return content
+    fix = 'send {"features": {...}}, or {"instances": [{"features": {...}}, ...]}'
+    raise InvalidInput("the body is not a JSON object", Fault("body", shown(content), fix))
+
+
+def _elements(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The elements of a request that may be wrong in any way."""
+    elements = content.get("instances", [content])
+    return [one if isinstance(one, dict) else {} for one in elements] if isinstance(elements, list) else []
+
+
+def _asks(content: dict[str, Any], deployment: Deployment, now: int, limits: Limits) -> tuple[list[Ask], bool]:
     faults = Faults()
     if "instances" not in content:
         asks = [_read(content, "", deployment, now, limits, faults)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tropism.core.errors import Fault, UnknownTask
 from tropism.core.identity import task_tag
+from tropism.core.privacy import JournalPolicy
 from tropism.serving.faults import close_to
 from tropism.serving.lanes import Lane
 from tropism.serving.rows import RowReader
@@ -71,15 +72,16 @@ class ServedModel:
     def lane(self, task: Task) -> Lane | None:
         """The short way to this model, compiled once; None if it has none."""
         if not self._lanes or self._lanes[0][0] != task:
-            self._lanes[:] = [(task, _compiled(task, self.model))]
+            self._lanes[:] = [(task, _compiled(task, self))]
         return self._lanes[0][1]
 
 
-def _compiled(task: Task, model: Servable) -> Lane | None:
+def _compiled(task: Task, served: ServedModel) -> Lane | None:
+    model = served.model
     if not isinstance(model, Compiled):
         return None
     try:
-        return Lane(task, model.encoding.facts.columns)
+        return Lane(task, model.encoding.facts.columns, served.version)
     except KeyError:  # the model has a feature that the task has no more
         return None
 
@@ -90,6 +92,7 @@ class Deployment:
 
     `served` answers; when it fails, `previous`; when that fails too, the baseline, which is `prior` (one
     number, or one a class) if it is known. `degraded`: what is already known to be wrong.
+    `private`: not all of its predictions may be recorded; then there is no `lane`, as replies have more to say.
     """
 
     task: Task
@@ -100,10 +103,12 @@ class Deployment:
     rows: RowReader = field(init=False, repr=False, compare=False)
     lane: Lane | None = field(init=False, repr=False, compare=False)
     tag: int = field(init=False)
+    private: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", RowReader(self.task))
-        plain = self.served if not self.degraded else None
+        object.__setattr__(self, "private", self.task.journal != JournalPolicy())
+        plain = self.served if not self.degraded and not self.private else None
         object.__setattr__(self, "lane", None if plain is None else plain.lane(self.task))
         object.__setattr__(self, "tag", task_tag(self.task.name))
 

@@ -1,11 +1,12 @@
 """Answers the requests of one turn of the event loop together: one scoring a model, one record, one wait for the disk.
 
-Requests that are there at the same moment share a batch, so a model that gains by batches gets the larger ones the
-busier it is, and nobody waits for a batch to fill.
+Requests that come while the disk is at work, or in rounds of the event loop that follow each other, share a batch. So
+a model that gains by batches gets the larger ones the busier it is, and nobody waits for a batch to fill.
 """
 
 from __future__ import annotations
 
+import logging
 from asyncio import get_running_loop
 from functools import partial
 from time import perf_counter
@@ -13,16 +14,22 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from tropism.core.events import Prediction
+from tropism.core.errors import TropismError
+from tropism.core.events import Predictions
 from tropism.serving.predictor import CHAMPION
-from tropism.serving.replies import Replies, reply_of
 
 if TYPE_CHECKING:
-    from tropism.core.errors import TropismError
+    from collections.abc import Sequence
+
     from tropism.serving.lanes import Asked
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Predictor
     from tropism.serving.snapshot import Deployment
+
+_log = logging.getLogger(__name__)
+_MOST_LOOKS = 16
+"""Rounds of the event loop for which a turn stays open while each brings more requests."""
+_OURS = TropismError("this is our fault, not the request's")
 
 
 class Caller(Protocol):
@@ -52,7 +59,12 @@ class Turns:
         self._parts = parts
         self._predictor = predictor
         self._limits = parts.settings.max_inflight, parts.settings.max_rows
+        self._closed = parts.settings.prediction_cache > 0
+        """A reply from the cache says so, which is for the long way."""
+        self._keeps_features = parts.feature_cache() is not None
         self._waiting: dict[int, tuple[Deployment, list[_Call]]] = {}
+        self._taken = 0
+        parts.recorder.flushed = self._flushed
         self._encode = msgspec.json.Encoder().encode
 
     def take(self, task: str, body: bytes, caller: Caller) -> bool:
@@ -60,64 +72,103 @@ class Turns:
         snapshot = self._parts.holder.current
         deployment = snapshot.deployments.get(task) if snapshot is not None else None
         most, most_rows = self._limits
-        if deployment is None or deployment.lane is None or self._parts.meters.in_flight >= most:
+        if deployment is None or deployment.lane is None or self._closed or self._parts.meters.in_flight >= most:
             return False
         asked = deployment.lane.read(body)
         if asked is None or len(asked.elements) > most_rows:
             return False
-        if not self._waiting:
-            get_running_loop().call_soon(self._end)
+        if self._keeps_features and any(one.entity is not None for one in asked.elements):
+            return False
+        if not self._waiting and not self._parts.recorder.flushing:
+            get_running_loop().call_soon(self._look, 0, 0)
+        self._taken += 1
         self._parts.meters.in_flight += 1
         _, calls = self._waiting.setdefault(id(deployment), (deployment, []))
         calls.append(_Call(asked, caller, perf_counter()))
         return True
 
+    def _flushed(self) -> None:
+        if self._waiting:
+            get_running_loop().call_soon(self._look, 0, 0)
+
+    def _look(self, taken: int, looks: int) -> None:
+        """Ends the turn, unless the last round of the event loop brought more and the next may too."""
+        if self._parts.recorder.flushing:
+            return  # nothing is lost by waiting for that flush: the next one could not begin sooner
+        if self._taken > taken and looks < _MOST_LOOKS:
+            get_running_loop().call_soon(self._look, self._taken, looks + 1)
+        else:
+            self._end()
+
     def _end(self) -> None:
         waiting, self._waiting = self._waiting, {}
+        self._taken = 0
         now = self._parts.clock.now()
         for deployment, calls in waiting.values():
             self._answer(deployment, calls, now)
         self._parts.recorder.append()
 
     def _answer(self, deployment: Deployment, calls: list[_Call], now: int) -> None:
-        served = deployment.served
-        rows = calls[0].asked.codes if len(calls) == 1 else [row for call in calls for row in call.asked.codes]
-        scores = None if served is None else self._predictor.scores(deployment, served, rows, now)
-        if served is None or scores is None:
+        try:
+            made = self._predicted(deployment, calls, now)
+        except Exception:  # noqa: BLE001  nobody may wait for ever because of a fault of ours
+            _log.error("the short way to '%s' failed", deployment.task.name, exc_info=True)
+            made = None
+        if made is None:
             for call in calls:
                 self._parts.meters.in_flight -= 1
                 call.caller.ask_long()
             return
-        task, version = deployment.task, served.version
-        made = zip(self._parts.identifiers.several(now, deployment.tag, len(rows)), scores, strict=True)
+        batch: Sequence[Predictions] = (made,)
+        start = 0
         for call in calls:
-            events = [
-                Prediction(
-                    id=identifier,
-                    task=task.name,
-                    at=now,
-                    features=element.features,
-                    scores=score,
-                    version=version,
-                    entity=element.entity,
-                    unit=element.unit,
-                )
-                for element, (identifier, score) in zip(call.asked.elements, made, strict=False)
-            ]
-            self._parts.recorder.add(events, partial(self._recorded, deployment, call, events))
+            end = start + len(call.asked.rows)
+            done = partial(self._recorded, deployment, call, made, slice(start, end))
+            self._parts.recorder.add(batch, done)
+            start, batch = end, ()
+
+    def _predicted(self, deployment: Deployment, calls: list[_Call], now: int) -> Predictions | None:
+        """What is to be recorded of all calls; None if the model did not answer."""
+        served, lane = deployment.served, deployment.lane
+        if served is None or lane is None:
+            return None
+        asked = [call.asked for call in calls]
+        one = len(asked) == 1
+        codes = asked[0].codes if one else [row for each in asked for row in each.codes]
+        scores = self._predictor.scores(deployment, served, codes, now)
+        if scores is None:
+            return None
+        elements = [element for each in asked for element in each.elements] if any(e.named for e in asked) else ()
+        return Predictions(
+            task=deployment.task.name,
+            at=now,
+            version=served.version,
+            names=lane.names,
+            ids=self._parts.identifiers.several(now, deployment.tag, len(scores)),
+            rows=asked[0].rows if one else [row for each in asked for row in each.rows],
+            scores=scores,
+            entities=[element.entity for element in elements],
+            units=[element.unit for element in elements],
+        )
 
     def _recorded(
-        self, deployment: Deployment, call: _Call, events: list[Prediction], error: TropismError | None
+        self, deployment: Deployment, call: _Call, made: Predictions, part: slice, error: TropismError | None
     ) -> None:
         meters, task = self._parts.meters, deployment.task
         meters.in_flight -= 1
-        if error is not None:
-            call.caller.refuse(error)
+        if error is not None or deployment.lane is None:
+            call.caller.refuse(error or _OURS)
             return
-        replies = [reply_of(task, event) for event in events]
-        call.caller.reply(self._encode(Replies(replies) if call.asked.many else replies[0]))
-        meters.predictions.add(task.name, str(events[0].version), CHAMPION, by=len(events))
+        try:
+            replies = deployment.lane.tell(made.ids[part], made.scores[part])
+            body = self._encode({"predictions": replies} if call.asked.many else replies[0])
+        except Exception:  # noqa: BLE001  nobody may wait for ever because of a fault of ours
+            _log.error("a prediction of '%s' could not be told", task.name, exc_info=True)
+            call.caller.refuse(_OURS)
+            return
+        call.caller.reply(body)
+        meters.predictions.add(task.name, str(made.version), CHAMPION, by=len(replies))
         meters.latency.observe(perf_counter() - call.started, task.name)
         publisher = self._parts.publisher
         if publisher.active:
-            publisher.publish(task, events, [()] * len(events))
+            publisher.publish(task, made.each()[part], [()] * len(replies))

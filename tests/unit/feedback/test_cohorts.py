@@ -9,6 +9,7 @@ import pytest
 from tropism.core.events import Outcome
 from tropism.core.task import Feature
 from tropism.feedback import LakeVersions
+from tropism.feedback.schemas import PREDICTIONS, predictions_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -333,3 +334,22 @@ def _timed(world: World, now: int) -> float:
     started = time.process_time()
     assert world.cohorts.matured(world.task, now=now).table.num_rows == 50_000
     return time.process_time() - started
+
+
+def test_pinned_predictions_are_in_the_lake_and_in_no_cohort(world: World) -> None:
+    world.predict("live", at=100, entity="shop")
+    world.predict("pinned", at=110, entity="shop", variant="pinned", version=1)
+    world.answer(None, 1.0, received=120, entity="shop")
+    world.answer("pinned", 0.0, received=130)
+    assert labels(matured(world, 2 * DAY)) == {"live": 1.0}, "the outcome is the live prediction's"
+    assert labels(known(world, 2 * DAY)) == {"live": 1.0}
+    assert world.cohorts.counts(world.task, world.after(2 * DAY)).unknown == 1
+    kept = world.lake.read(predictions_name("price"), schema=PREDICTIONS)
+    assert sorted(kept["variant"].to_pylist()) == ["champion", "pinned"]
+
+
+def test_a_live_prediction_is_not_undone_by_a_pinned_one_of_the_same_id(world: World) -> None:
+    world.predict("p1", at=100)
+    world.predict("p1", at=100, variant="pinned")
+    world.answer("p1", 1.0, received=200)
+    assert labels(matured(world, 2 * DAY)) == {"p1": 1.0}

@@ -86,3 +86,35 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path / "journal")
     yield made
     made.journal.close()
+
+
+class QuickModel(StubModel):
+    """One with a short way. Its score is the demand's share of 10, and a tenth more in the north."""
+
+    def __init__(self, act: Callable[[], None] = lambda: None) -> None:
+        super().__init__(act=act)
+        columns = (Column("zone", "category", ("north", "south")), Column("demand", "number"))
+        self.encoding = Encoding(EncodingFacts("codes", columns))
+        self.asked: list[int] = []
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Value]], at: Any = None) -> Any:
+        self.act()
+        return self._scored(self.encoding.rows(rows))
+
+    def predict_matrix(self, codes: Any, at: Any = None) -> Any:
+        self.asked.append(len(codes))
+        self.act()
+        return self._scored(codes)
+
+    @property
+    def short(self) -> Callable[[Sequence[float]], Any] | None:
+        return lambda codes: self.predict_matrix(np.array([codes]))
+
+    def _scored(self, codes: Any) -> Any:
+        zone, demand = np.nan_to_num(codes).T
+        return np.clip(np.where(zone == 0, 0.1, 0.0) + np.abs(demand) / 10, 0, 1)[:, None]
+
+
+@pytest.fixture
+def quick_model() -> type[QuickModel]:
+    return QuickModel

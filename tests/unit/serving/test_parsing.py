@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tropism.core.errors import MalformedBody
 from tropism.serving.parsing import parse
+
+NAMES = st.sampled_from(["a", "b", ":", "{", '"', "\\", "\u00e9"]) | st.text(max_size=3)
+VALUES = st.recursive(
+    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +46,47 @@ def test_a_huge_whole_number_is_refused_or_read_but_never_fails_otherwise() -> N
     assert parse(b"1" + b"0" * 400) == 10**400
     with pytest.raises(MalformedBody):
         parse(b"1" * 5_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"a": 1, "a": 1}', "a"),
+        (b'{"features": {"a": 1}, "features": {"a": 1}}', "features"),
+        (b'{"features": {"a": 1, "b": {"c": 1, "c": 2}}}', "c"),
+        (b'[{"a": 1}, [{"b": 1, "b": [{"a": 1}]}]]', "b"),
+        (b'{"a": 1, "\\u0061": 2}', "a"),
+        (b'{"": 1, "": 2}', ""),
+        (b'{"a": "x:y", "b": 1, "b": 2}', "b"),
+        (b'{"a:b": 1, "a:b": 2}', "a:b"),
+        (b'{"a": {"a": {"a": 1}}, "b": 1, "b": ":"}', "b"),
+        (b'{"a": "{{{", "b": [1, {"c": 2, "c": 3}]}', "c"),
+        (b'{"' + b"n" * 500 + b'": 1, "' + b"n" * 500 + b'": 2}', "n" * 60),
+    ],
+)
+def test_a_name_sent_twice_is_refused_by_name(body: bytes, name: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        parse(body)
+    assert "twice" in caught.value.message
+    assert name in caught.value.message
+    assert "once" in caught.value.faults[0].fix
+    assert len(caught.value.message) < 120
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(value=VALUES, compact=st.booleans(), ascii_only=st.booleans())
+def test_what_has_no_name_twice_is_read_as_it_is(value: Any, compact: bool, ascii_only: bool) -> None:
+    body = json.dumps(value, separators=(",", ":") if compact else None, ensure_ascii=ascii_only)
+    assert parse(body.encode()) == value
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(pairs=st.lists(st.tuples(NAMES, VALUES), max_size=5), around=st.integers(0, 2))
+def test_a_body_is_refused_just_when_a_name_comes_twice(pairs: list[tuple[str, Any]], around: int) -> None:
+    inner = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs)
+    body = (["%s", '{"x": %s}', '[1, {"y": [%s]}]'][around] % f"{{{inner}}}").encode()
+    if len({name for name, _ in pairs}) == len(pairs):
+        parse(body)
+    else:
+        with pytest.raises(MalformedBody, match="twice"):
+            parse(body)

@@ -250,3 +250,53 @@ def test_an_interrupt_in_an_append_stops_the_writer(tmp_path: Path, monkeypatch:
 def test_settings_that_make_no_sense_are_refused(field: str, value: object) -> None:
     with pytest.raises(SettingInvalid, match=rf"journal\.{field}"):
         JournalSettings(**{field: value})  # type: ignore[arg-type]
+
+
+async def test_flushing_is_done_when_the_record_is_safe(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, GROUP)
+    seq = writer.append([b"a"])
+    flushing = writer.flushing(seq)
+    assert flushing is not None
+    await flushing
+    assert writer.flushing(seq) is None, "it is already"
+    later = writer.append([b"b"])
+    assert writer.flushing(later) is not None
+    await writer.durable(later)
+    writer.close()
+
+
+async def test_with_fsync_by_the_system_nobody_waits(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, OS)
+    assert writer.flushing(writer.append([b"a"])) is None
+    writer.close()
+
+
+async def test_flushing_what_was_never_appended_is_refused(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, GROUP)
+    with pytest.raises(InvalidInput):
+        writer.flushing(1)
+    seq = writer.append([b"a"])
+    writer.close()
+    assert writer.flushing(seq) is None, "closing made it safe"
+    with pytest.raises(NotReady):
+        writer.flushing(seq + 1)
+
+
+async def test_a_flush_that_fails_is_told_and_nothing_is_taken_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    writer = JournalWriter(tmp_path, GROUP)
+    seq = writer.append([b"a"])
+    monkeypatch.setattr("tropism.storage.journal.writer._flush_file", fail)
+    flushing = writer.flushing(seq)
+    assert flushing is not None
+    with pytest.raises(NotReady):
+        await flushing
+    with pytest.raises(NotReady):
+        writer.flushing(seq)
+    with pytest.raises(NotReady):
+        writer.append([b"b"])
+    writer.close()

@@ -47,6 +47,8 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
             settings=settings.http,
             marker=marks.scoring,
             meeting=machine_folder(settings.folder) / "links",
+            fetch=platform.fetch,
+            privacy=platform.privacy,
         )
         files.follow(app.meters)
         app.others = files.exchange

@@ -1,4 +1,4 @@
-"""What runs beside the data plane's requests: gRPC on a port of its own, and links to the project's other data planes."""
+"""What runs beside requests: gRPC on a port of its own, and links to the other data planes of the project."""
 
 from __future__ import annotations
 

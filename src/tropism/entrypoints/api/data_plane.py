@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import logging
+from asyncio import get_running_loop
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Fault, InputError, Overloaded, RateLimited, SetupError, TooLarge, TropismError
+from tropism.core.errors import (
+    Fault,
+    InputError,
+    MalformedBody,
+    Overloaded,
+    RateLimited,
+    SetupError,
+    TooLarge,
+    TropismError,
+)
 from tropism.entrypoints.api.asgi import Reply, end_reply, header, problem_reply, send_reply
 from tropism.entrypoints.api.background import Background
 from tropism.entrypoints.api.bodies import discard, read_body
+from tropism.entrypoints.api.deadlines import deadline
 from tropism.entrypoints.api.forwarding import Forwarder
 from tropism.entrypoints.api.heads import Heads
 from tropism.entrypoints.api.metrics import MEDIA_TYPE, exposition
@@ -27,10 +38,13 @@ from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
 from tropism.entrypoints.api.protocols.websocket import PredictionStream
 from tropism.entrypoints.api.routing import route
 from tropism.serving.meters import Meters
+from tropism.serving.model_cache import ModelCache
+from tropism.serving.options import predict_options
 from tropism.serving.outcomes import Outcomes
 from tropism.serving.parts import Parts
 from tropism.serving.predictions import Predictions, live
 from tropism.serving.predictor import Predictor
+from tropism.serving.privacy import Privacy
 from tropism.serving.rates import Rates
 from tropism.serving.recording import Recorder
 from tropism.serving.turns import Turns
@@ -41,15 +55,19 @@ if TYPE_CHECKING:
 
     from tropism.core.clock import Clock
     from tropism.core.identity import Identifiers
+    from tropism.core.task import Task
     from tropism.entrypoints.api.asgi import Headers, Receive, Scope, Send
     from tropism.entrypoints.api.protocols.base import ForeignProtocol
     from tropism.entrypoints.api.routing import Route
     from tropism.serving.marking import Marker
     from tropism.serving.recording import Journal
     from tropism.serving.settings import HttpSettings
-    from tropism.serving.snapshot import Deployment, SnapshotHolder
+    from tropism.serving.snapshot import Deployment, Servable, SnapshotHolder
 
+    Fetch = Callable[[Task, int], Servable]
 _log = logging.getLogger(__name__)
+_LEISURE = 2.0
+"""Seconds after the start when what is seldom needed is made ready."""
 
 
 class DataPlane:
@@ -71,8 +89,14 @@ class DataPlane:
         forwarder: Forwarder | None = None,
         marker: Marker | None = None,
         meeting: Path | None = None,
+        fetch: Fetch | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
-        """`meeting`: the folder where the data planes of a project find each other; alone if None."""
+        """`meeting`: the folder where the data planes of a project find each other; alone if None.
+
+        `fetch` loads a version that is not live; only live ones may be asked for if None. `privacy` applies journal
+        policies; without it a task that hashes anything answers nothing.
+        """
         self.meters = Meters()
         self.heads = Heads(settings.max_body_bytes)
         self.rates = Rates(settings.rate_limit, settings.rate_burst)
@@ -81,7 +105,7 @@ class DataPlane:
         self._settings = settings
         self._body_seconds = parse_duration(settings.body_timeout, "http.body_timeout") / SECOND
         control_seconds = parse_duration(settings.control_timeout, "http.control_timeout") / SECOND
-        self._forwarder = forwarder or Forwarder(settings.control_port, control_seconds)
+        self._forwarder = forwarder or Forwarder(settings.control_host, settings.control_port, control_seconds)
         self.subscriptions = Subscriptions()
         self.failed: SetupError | None = None
         """Why it could not start."""
@@ -89,7 +113,9 @@ class DataPlane:
         """What the project's other data planes counted."""
         recorder = Recorder(journal, self.meters)
         parts = Parts(holder, recorder, clock, identifiers, settings, self.meters, self.subscriptions)
-        predictor = Predictor(marker)
+        self._models = None if fetch is None else ModelCache(fetch, settings.model_cache)
+        parts = parts._replace(models=self._models, privacy=privacy or Privacy(None))
+        predictor = Predictor(marker, parts.prediction_cache())
         self.turns = Turns(parts, predictor)
         self._predictions = Predictions(parts, predictor)
         self._outcomes = Outcomes(parts)
@@ -129,7 +155,8 @@ class DataPlane:
         """The reply to any request; None if the caller has gone."""
         self.meters.in_flight += 1
         try:
-            return await self._dispatch(scope, receive)
+            async with deadline(scope):
+                return await self._dispatch(scope, receive)
         except TropismError as error:
             return self._refusal(error, self._foreign(scope))
         except Exception:  # noqa: BLE001  a caller gets an answer whatever happens, without the traceback
@@ -152,7 +179,7 @@ class DataPlane:
             raise RateLimited("too many requests from this caller", Fault("http.rate_limit", "used up", fix))
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._body_seconds)
-        except TooLarge as error:
+        except (TooLarge, MalformedBody) as error:
             return self._refusal(error, self._foreign(scope))._replace(unread=True)
         if body is None:
             return None
@@ -161,7 +188,8 @@ class DataPlane:
         if found.name == "predict" and is_batch(header(scope, b"content-type")):
             return await answer_batch(self._core, live(self._holder).deployment(found.task), _request(scope, body))
         if found.name == "predict":
-            return Reply(200, await self._predictions.predict(found.task, body))
+            options = predict_options(scope["query_string"])
+            return Reply(200, await self._predictions.predict(found.task, body, options))
         return Reply(202, await self._outcomes.accept(body))
 
     def _admits(self, scope: Scope) -> bool:
@@ -217,10 +245,11 @@ class DataPlane:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self._background.stop()
+                if self._models is not None:
+                    self._models.close()
                 await self._forwarder.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-            self._forwarder.open()
             try:
                 await self._background.start()
             except SetupError as error:
@@ -228,6 +257,9 @@ class DataPlane:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
+            # Importing its client takes long: not now, when predictions are waited for, nor when it is first needed.
+            loop = get_running_loop()
+            loop.call_later(_LEISURE, loop.run_in_executor, None, self._forwarder.open)
 
 
 def _request(scope: Scope, body: bytes) -> Request:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tropism.entrypoints.api.protocols.mlflow_scoring_description import mlflow_paths
+from tropism.entrypoints.api.protocols.open_inference_description import foreign_paths
+from tropism.entrypoints.api.protocols.server_sent_description import stream_paths
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -21,6 +25,18 @@ _INSTANCE: dict[str, Any] = {
         "unit": {"type": "string", "description": "Whom it is made for."},
         "at": _MOMENT,
         "prediction_id": {"type": "string", "format": "uuid", "description": "Made by the caller: retries are safe."},
+        "explain": {"type": "boolean", "description": "For the whole request: outside `instances`."},
+    },
+}
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_EXPLANATION: dict[str, Any] = {
+    "type": "object",
+    "description": "What each feature added to the score, one number an output; there if it was asked for.",
+    "properties": {
+        "space": {"type": "string", "enum": ["log-odds", "log-probability", "score"]},
+        "baseline": _NUMBERS,
+        "contributions": {"type": "object", "additionalProperties": _NUMBERS},
+        "calibrated": {"type": "boolean"},
     },
 }
 _PREDICTION = {
@@ -31,9 +47,12 @@ _PREDICTION = {
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "model": {"type": "string"},
         "version": {"type": "integer"},
-        "variant": {"type": "string", "enum": ["champion", "baseline"]},
+        "variant": {"type": "string", "enum": ["champion", "baseline", "pinned"]},
         "degraded": {"type": "array", "items": {"type": "string"}},
         "warnings": {"type": "array", "items": {"type": "string"}},
+        "recorded": {"type": "boolean", "description": "There, and false, if the task's journal policy left it out."},
+        "cached": {"type": "boolean", "description": "There, and true, if the scores were kept from an equal row."},
+        "explanation": _EXPLANATION,
     },
 }
 _OUTCOME = {
@@ -112,18 +131,29 @@ def _paths() -> dict[str, Any]:
         "/healthz": {"get": {"tags": ["service"], "summary": "Alive", "responses": _replies("200", free)}},
         "/readyz": {"get": ready},
         "/metrics": {"get": metrics},
+        **foreign_paths(),
+        **mlflow_paths(),
+        **stream_paths(),
     }
 
 
 def _predict() -> dict[str, Any]:
     instances = {"type": "array", "items": _INSTANCE}
-    many = {"type": "object", "required": ["instances"], "properties": {"instances": instances}}
+    many = {
+        "type": "object",
+        "required": ["instances"],
+        "properties": {"instances": instances, "explain": {"type": "boolean"}},
+    }
     answers = {"type": "object", "properties": {"predictions": {"type": "array", "items": _PREDICTION}}}
     return {
         "tags": ["predictions"],
         "summary": "Predict one row or many",
         "operationId": "predict",
-        "parameters": [{"name": "task", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "parameters": [
+            {"name": "task", "in": "path", "required": True, "schema": {"type": "string"}},
+            {"name": "version", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
+            {"name": "explain", "in": "query", "schema": {"type": "boolean"}},
+        ],
         "requestBody": {"required": True, "content": _json({"oneOf": [_INSTANCE, many]})},
         "responses": _replies("200", {"oneOf": [_PREDICTION, answers]}),
     }

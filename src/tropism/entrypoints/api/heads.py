@@ -10,11 +10,14 @@ import re
 from typing import NamedTuple
 
 _START = re.compile(rb"POST /v1/tasks/([a-z0-9_-]{1,64})/predict HTTP/1\.1\r\n")
-_LINE = re.compile(rb"([A-Za-z0-9-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*\r\n")
+_LINE = re.compile(rb"([A-Za-z0-9-]+):([\x20-\x7e\t]*)\r\n")  # no two parts that fit the same: else O(n^2)
 _PLAIN = (b"application/json", b"application/json; charset=utf-8", b"application/x-www-form-urlencoded")
 _UNUSUAL = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te", b"content-encoding", b"origin"))
 _MOST_HEADS = 4_096
 _LONGEST = 2_048
+"""Bytes of a head that is remembered."""
+_LARGEST = 16_384
+"""Bytes of a head that is read here at all."""
 
 
 class Head(NamedTuple):
@@ -43,7 +46,7 @@ class Heads:
             return self._known[head]
         except KeyError:
             pass
-        found = _read(head, self._most)
+        found = _read(head, self._most) if len(head) <= _LARGEST else None
         if len(head) <= _LONGEST:
             if len(self._known) >= _MOST_HEADS:
                 self._known.clear()
@@ -61,7 +64,7 @@ def _read(head: bytes, most: int) -> Head | None:
         name = line[1].lower()
         if name in fields or name in _UNUSUAL:
             return None
-        fields[name] = line[2] or b""
+        fields[name] = line[2].lstrip(b" \t")  # the parser leaves what follows, too
         position = line.end()
     length = fields.get(b"content-length", b"")
     whole = position + 2 == len(head) and head.endswith(b"\r\n\r\n") and b"host" in fields
@@ -75,4 +78,4 @@ def _read(head: bytes, most: int) -> Head | None:
         return None
     if b"x-timeout-ms" in fields:
         return None
-    return Head(start[1].decode(), int(length), fields.get(b"x-api-key", fields.get(b"authorization", b"")))
+    return Head(start[1].decode(), int(length), fields.get(b"x-api-key") or fields.get(b"authorization", b""))

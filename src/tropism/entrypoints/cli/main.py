@@ -14,6 +14,8 @@ from tropism.core.errors import TropismError
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
 from tropism.entrypoints.cli.models import models, promote, rollback
+from tropism.entrypoints.cli.optimise import bundle, optimise
+from tropism.entrypoints.cli.process import run
 from tropism.entrypoints.cli.project import apply, init
 from tropism.entrypoints.cli.replay import demo, replay
 from tropism.entrypoints.cli.run import down, status, up
@@ -43,7 +45,24 @@ def cli(context: click.Context, project: Path, debug: bool) -> None:
     context.meta["debug"] = debug
 
 
-for _command in (apply, decisions, demo, doctor, down, init, models, promote, replay, rollback, status, train, up):
+for _command in (
+    apply,
+    bundle,
+    decisions,
+    demo,
+    doctor,
+    down,
+    init,
+    models,
+    optimise,
+    promote,
+    replay,
+    rollback,
+    run,
+    status,
+    train,
+    up,
+):
     cli.add_command(_command)
 
 

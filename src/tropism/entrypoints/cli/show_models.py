@@ -31,6 +31,11 @@ def list_models(project: Path) -> None:
     print_table(("model", "kind", "champion", "previous", "versions"), rows)
 
 
+def _standing(aliases: list[str], state: str) -> str:
+    """What a version is: the names that point at it, or else its state; a quarantine is never left out."""
+    return ", ".join([*aliases, state] if state == "quarantined" else aliases or [state])
+
+
 def list_versions(project: Path, model: str) -> None:
     registry = open_project(project).registry
     task = registry.tasks.get(model)
@@ -40,7 +45,7 @@ def list_versions(project: Path, model: str) -> None:
     rows = [
         (
             one.version,
-            ", ".join(aliases.get(one.version, [])) or one.state,
+            _standing(aliases.get(one.version, []), one.state),
             one.learner,
             one.window,
             one.data.get("rows"),

@@ -11,6 +11,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     `prediction`: true or false for binary tasks, the class for multiclass ones, a number for regression.
     `probabilities`: of `"false"` and `"true"`, or of each class; None for regression. `degraded`: why something
     less than the champion answered; empty when all was well. `warnings`: what was odd about the features.
+    `recorded`: false if the task's journal policy left it out. `cached`: the scores were kept from an equal row.
     """
 
     prediction_id: str
@@ -21,6 +22,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: dict[str, float] | None = None
     degraded: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    recorded: bool = True
+    cached: bool = False
 
 
 class Predictions(msgspec.Struct, frozen=True):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
@@ -17,11 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _Waiter = tuple["asyncio.AbstractEventLoop", "asyncio.Future[None]"]
-
-
-_REST = float(os.environ.get("REST", "0.0003"))
-"""Seconds between two flushes, so that those who were just released and ask again get into the next one: without it
-two groups take turns, each waits for the other's flush, and there are twice as many."""
 
 
 class _Order(Enum):
@@ -62,16 +55,12 @@ class GroupSync:
         self._thread.join()
 
     def _run(self) -> None:
-        rested = 0.0
         while True:
             asked = [self._queue.get()]
-            if asked[0] is not _Order.STOP and (pause := rested - time.monotonic()) > 0:
-                time.sleep(pause)
             with suppress(Empty):
                 while True:
                     asked.append(self._queue.get_nowait())
             error = self._flushed()
-            rested = time.monotonic() + _REST
             by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
             for one in asked:
                 if isinstance(one, tuple):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import faulthandler
+import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from tropism.config import load_settings
 from tropism.core.errors import NotWritable
 from tropism.core.identity import task_tag
 from tropism.core.task import Feature, Policy, Task
-from tropism.entrypoints.api.attending import attended, run_folder
+from tropism.entrypoints.api.attending import attended, machine_folder
 from tropism.registry import NewVersion
 from tropism.serving.inside import Crash
 from tropism.serving.meters import Meters
@@ -54,7 +55,7 @@ def promote(platform: Platform, name: str, version: int) -> None:
 
 def left_behind(platform: Platform, number: int, name: str, version: int) -> None:
     """What a data plane that crashed leaves."""
-    folder = run_folder(platform.settings.folder)
+    folder = machine_folder(platform.settings.folder)
     folder.mkdir(parents=True)
     (folder / f"crash-{number}").write_text(REPORT)
     (folder / f"inside-{number}").write_bytes(struct.pack("<IIQIIQ", version, task_tag(name), 5, 0, 0, 0))
@@ -117,8 +118,20 @@ def test_of_two_tasks_that_look_alike_the_one_whose_live_version_it_was_is_blame
 
 
 def test_a_folder_that_cannot_be_made_is_named(platform: Platform) -> None:
-    folder = run_folder(platform.settings.folder)
+    folder = machine_folder(platform.settings.folder)
+    folder.parent.mkdir()
     folder.write_text("a file where the folder should be")
     with pytest.raises(NotWritable) as refused, attended(platform):
         pass
     assert refused.value.faults[0].field == str(folder)
+
+
+def test_data_planes_of_other_machines_are_not_counted_here(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the state folder, but each machine's metrics are collected on their own."""
+    for machine in ("one", "two"):
+        monkeypatch.setattr(socket, "gethostname", lambda: machine)  # noqa: B023  used at once
+        with attended(platform) as (files, _marks):
+            assert files.exchange() == []
+            files.follow(Meters())

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tropism.core.errors import InputError, InvalidInput, MissingFeature, TropismError, UnknownFeature
+from tropism.core.errors import InputError, InvalidInput, MissingFeature, TooLarge, TropismError, UnknownFeature
 from tropism.core.identity import Identifiers, task_tag
 from tropism.core.task import Feature, Task
 from tropism.serving import Deployment
@@ -202,6 +202,14 @@ def test_more_rows_than_the_limit_are_too_large(media_type: str, task: Task, lim
         as_table(media_type, rows, task, limits._replace(rows=3))
     assert caught.value.code == "too-large"
     assert "at most 3" in caught.value.faults[0].fix
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_body_of_more_bytes_than_the_limit_is_too_large(
+    media_type: str, task: Task, limits: Limits, rows: Rows
+) -> None:
+    with pytest.raises(TooLarge, match="the body is too large"):
+        as_table(media_type, rows, task, limits._replace(size=100))
 
 
 @pytest.mark.parametrize("media_type", FORMATS)

@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Fault, InputError
+from tropism.core.errors import Fault, InputError, InvalidInput
 from tropism.entrypoints.api.asgi import JSON, Reply, problem_reply
 from tropism.entrypoints.api.protocols.batches_types import JSON_TYPE, acceptable, kind_of, names_of
 from tropism.entrypoints.api.protocols.open_inference_compression import decompressed
+from tropism.serving.options import predict_options
 from tropism.serving.replies import Replies, reply_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ async def answer_batch(core: Core, deployment: Deployment, request: Request) -> 
         MalformedBody, TooLarge, MissingFeature, UnknownFeature, InvalidInput: names columns and rows.
         NotReady, DiskFull: nothing was recorded.
     """
+    options = predict_options(request.query)
+    if options.explain:
+        fault = Fault("explain", "true", "send the rows as JSON, or leave it out")
+        raise InvalidInput("tables have no room for explanations", fault)
     kinds = await asyncio.to_thread(_kinds)
     kind = kind_of((request.header(b"content-type") or b"").decode("latin-1"))
     if kind not in kinds:
@@ -45,7 +50,7 @@ async def answer_batch(core: Core, deployment: Deployment, request: Request) -> 
         return _unsupported(406, "accept", accepted, [*names_of(kinds), JSON_TYPE])
     body = decompressed(request.body, request.header(b"content-encoding"), core.settings.max_body_bytes)
     asks = await asyncio.to_thread(_read, core, deployment, kind, body)
-    scored = await core.predictions.score(deployment, asks)
+    scored = await core.predictions.score(deployment, asks, version=options.version)
     if wanted == JSON_TYPE:
         rows = zip(scored.events, scored.notes, strict=True)
         return Reply(200, msgspec.json.encode(Replies([reply_of(deployment.task, *row) for row in rows])), JSON)

@@ -136,7 +136,7 @@ class GrpcService:
         self._in_flight += 1
         try:
             name, version = request.model_name, request.model_version
-            self._models.find(name, version)
+            self._models.asked(name, version)
             found = await self._models.infer(name, version, read_tensors(request), read_outputs(request))
             return write_answer(self._messages, request, found)
         finally:

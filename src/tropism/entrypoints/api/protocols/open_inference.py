@@ -89,7 +89,7 @@ class OpenInference:
         return _json(self._models.metadata(name, version))
 
     async def _infer(self, name: str, version: str, request: Request) -> Reply:
-        self._models.find(name, version)
+        self._models.asked(name, version)
         coding = request.header(b"content-encoding")
         body = decompressed(request.body, coding, self._settings.max_body_bytes)
         asked = read_inference(body, request.header(b"inference-header-content-length"))

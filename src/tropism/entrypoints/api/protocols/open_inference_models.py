@@ -5,7 +5,6 @@ Shared by REST and gRPC.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -20,6 +19,7 @@ from tropism.entrypoints.api.protocols.open_inference_outputs import (
     outputs_of,
     write_outputs,
 )
+from tropism.serving.options import version_number
 from tropism.serving.predictions import live
 from tropism.serving.requests import Limits
 
@@ -79,6 +79,15 @@ class Models:
             raise UnknownVersion(f"'{name}' has no live version {version[:20]}", Fault("version", version[:20], fix))
         return deployment, int(version)
 
+    def asked(self, name: str, version: str) -> tuple[Deployment, int | None]:
+        """As `find`, but of any version, live or not; whether there is such a one is found out by asking it.
+
+        Raises:
+            NotReady: no models are loaded yet.
+            UnknownTask, UnknownVersion: there is no such task, or the text is no version's number.
+        """
+        return live(self._core.holder).deployment(name), _number(name, version)
+
     def metadata(self, name: str, version: str) -> dict[str, Any]:
         """A task as the protocol describes a model. Raises what `find` raises."""
         deployment, _ = self.find(name, version)
@@ -99,7 +108,7 @@ class Models:
             UnknownTask, UnknownVersion, InvalidInput, TooLarge: the request cannot be used.
             NotReady, DiskFull: nothing was recorded; the caller may try again.
         """
-        deployment, number = self.find(name, version)
+        deployment, number = self.asked(name, version)
         check_wanted(deployment.task, asked)
         asks = read_asks(tensors, deployment, self._core.clock.now(), self._limits)
         scored = await score(self._core, deployment, asks, number)
@@ -109,15 +118,26 @@ class Models:
 
 
 async def score(core: Core, deployment: Deployment, asks: Sequence[Ask], version: int | None) -> Scored:
-    """Scores with what is live, or with the version that is asked for, which must be one of `versions_of`."""
-    previous = deployment.previous
-    if previous is not None and version == previous.version and deployment.served is not previous:
-        deployment = replace(deployment, served=previous, previous=None, degraded=())
-    return await core.predictions.score(deployment, asks)
+    """Scores with what is live, or with the version that is asked for, live or not.
+
+    Raises: what `Predictions.score` raises.
+    """
+    return await core.predictions.score(deployment, asks, version=version)
+
+
+def _number(name: str, version: str) -> int | None:
+    """The version that a text names; None for an empty one. Raises: UnknownVersion: it names none."""
+    if not version:
+        return None
+    number = version_number(version)
+    if number is None:
+        fix = "use its number, such as 3, or leave it out for the one that is live"
+        raise UnknownVersion(f"'{name}' has no version {version[:20]}", Fault("version", version[:20], fix))
+    return number
 
 
 def versions_of(deployment: Deployment) -> list[str]:
-    """The versions that may be asked for: the one that is served, and the one before."""
+    """The versions that are live: the one that is served, and the one before. Others may be asked for too."""
     versions = [one.version for one in (deployment.served, deployment.previous) if one is not None]
     return [str(version) for version in dict.fromkeys(versions)]
 

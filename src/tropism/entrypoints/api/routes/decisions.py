@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 def list_decisions(
     parts: Parts,
     model: str | None = None,
-    kind: Literal["promote", "reject", "wait", "rollback", "keep", "train"] | None = None,
+    kind: Literal["promote", "reject", "wait", "rollback", "keep", "train", "quarantine"] | None = None,
     limit: int = Query(default=100, ge=1, le=100_000, description="How many, newest first."),
 ) -> list[dict[str, Any]]:
     """Decisions, newest first."""

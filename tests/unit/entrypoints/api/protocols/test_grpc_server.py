@@ -35,10 +35,10 @@ async def test_calls_in_progress_are_finished(shop: Any) -> None:
     inner = shop.core.predictions
 
     class Slow:
-        async def score(self, *arguments: Any) -> Any:
+        async def score(self, *arguments: Any, **named: Any) -> Any:
             begun.set()
             await release.wait()
-            return await inner.score(*arguments)
+            return await inner.score(*arguments, **named)
 
     server = await start(shop.core._replace(predictions=Slow()), "127.0.0.1", 0)
     request = PB.ModelInferRequest(model_name="colour", raw_input_contents=[bytes(16)])

@@ -160,12 +160,12 @@ class Slow:
         self.begun = threading.Semaphore(0)
         self.release = threading.Event()
 
-    async def score(self, *arguments: Any) -> Any:
+    async def score(self, *arguments: Any, **named: Any) -> Any:
         import asyncio
 
         self.begun.release()
         assert await asyncio.to_thread(self.release.wait, 30)
-        return await self.inner.score(*arguments)
+        return await self.inner.score(*arguments, **named)
 
 
 @pytest.fixture

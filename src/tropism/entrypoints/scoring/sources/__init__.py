@@ -1,0 +1,1 @@
+"""Files of rows, read a part at a time: CSV, JSON lines, Parquet, Arrow. Any may be larger than memory."""
