@@ -6,9 +6,9 @@ The model: LightGBM, 200 trees of 31 leaves over 20 numbers, trained here on 20,
 512 others, in turn. Every server is installed from pinned versions (bench/serving_peers/*.txt) into an environment of
 its own, started alone, asked for scores that are compared with LightGBM's own to 1e-6, then timed, in every round:
 
-- wrk over 16 kept connections, as fast as the server goes, with one row a request, then with 64: CPU of the server and
+- wrk over 64 kept connections, as fast as the server goes, with one row a request, then with 64: CPU of the server and
   all its child processes from /proc, divided by the requests sent; requests a second.
-- 200 requests a second over as many connections, one row each: latency from the moment a request was due.
+- 200 requests a second over 16 connections, one row each: latency from the moment a request was due.
 
 A figure is the median of the rounds. Ours is the data plane with its defaults: every prediction is journaled and
 flushed to the disk before it is answered, which no other server here does. "ours_no_journal" shows what that costs.
@@ -41,7 +41,7 @@ from serving_peers.servers import HERE, LIMITS, OURS, OURS_ALWAYS, PEERS, Contes
 from tropism.entrypoints.api.server import free_ports
 
 RESULTS = Path(__file__).parent / "results" / "serving.json"
-CONNECTIONS = 16
+CONNECTIONS = 64
 ABOUT = {"ray_serve": "ray"}
 """The package that an environment is about, where it is not called so. The limits have our versions."""
 

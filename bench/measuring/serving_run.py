@@ -88,7 +88,7 @@ def _time(server: Server, contestant: Contestant, place: Place, asked: Asked, pl
     batch, cpu_batch = _cpu(server, url, asked.batches, plan.batch, plan.connections)
     settle(server)
     requests = [steady.request(contestant.path, body, place.port) for body in asked.singles.read_bytes().splitlines()]
-    kept = steady.send(place.port, requests, RATE, plan.steady, plan.connections)
+    kept = steady.send(place.port, requests, RATE, plan.steady, min(16, plan.connections))
     faults = single.faults + batch.faults + kept.faults
     if faults:
         raise Failed(f"{faults} requests were refused or broken under load; its log ends:\n{_tail(server.log)}")

@@ -105,7 +105,9 @@ def test_every_command_and_option_is_explained() -> None:
     explained[""] = (DOCS / "cli.md").read_text().partition("\n## ")[0]
     for path, command in {**commands, "": top}.items():
         named = set(re.findall(r"`(--[a-z-]+)`", explained[path]))
-        flags = {flag for one in command.params if isinstance(one, click.Option) for flag in one.opts}
+        flags = {
+            flag for one in command.params if isinstance(one, click.Option) for flag in (*one.opts, *one.secondary_opts)
+        }
         assert {flag for flag in flags if flag.startswith("--")} - {"--help"} == named - {"--help"}, path
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_does_not_parse_names_the_line(tmp_path: Path, text: str | b
         ("policy=5,", "project.py:6 policy", "5", "write Policy(...)"),
         ('learners="lightgbm",', "project.py:6 learners", "'lightgbm'", "use a tuple"),
         ('learners=("lightgbmm",),', "project.py:6 learners", "'lightgbmm'", "did you mean 'lightgbm'?"),
-        ('learners=("xgboost9",),', "project.py:6 learners", "'xgboost9'", "use one of: "),
+        ('learners=("forest-of-oaks",),', "project.py:6 learners", "'forest-of-oaks'", "use one of: "),
         ("outcome_window=7,", "project.py:6 outcome_window", "7", "use text in quotes"),
         ('outcome_window="7 parsecs",', "project.py:6 outcome_window", "'7 parsecs'", "90s, 6h or 2d"),
         ("entity=5,", "project.py:6 entity", "5", "use text in quotes or None"),

@@ -8,6 +8,7 @@ and says what is the matter. So both ways give the same answers.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -65,7 +66,9 @@ class Lane:
             gc=False,
         )
         optional = [(name, _TEXT | None, None) for name in ("entity", "unit")]
-        element = msgspec.defstruct("Element", [("features", row), *optional], forbid_unknown_fields=True, frozen=True)
+        element = msgspec.defstruct(
+            "Element", [("features", row), *optional], forbid_unknown_fields=True, frozen=True, gc=False
+        )
         filled = Annotated[list[element], msgspec.Meta(min_length=1)]  # type: ignore[valid-type]
         whole = msgspec.defstruct("Whole", [("instances", filled)], forbid_unknown_fields=True)
         self._one: Callable[[bytes], Any] = msgspec.json.Decoder(element).decode
@@ -93,8 +96,8 @@ class Lane:
 
 def matrix(rows: Sequence[Sequence[float]]) -> Floats:
     """Rows as one matrix (n, width)."""
-    width = len(rows[0])
-    return np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width).reshape(len(rows), width)
+    packed = struct.pack(f"={len(rows) * len(rows[0])}d", *chain.from_iterable(rows))
+    return np.frombuffer(packed, np.float64).reshape(len(rows), len(rows[0]))
 
 
 def _coder(

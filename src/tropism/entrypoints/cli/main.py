@@ -19,6 +19,7 @@ from tropism.entrypoints.cli.process import run
 from tropism.entrypoints.cli.project import apply, init
 from tropism.entrypoints.cli.replay import demo, replay
 from tropism.entrypoints.cli.run import down, status, up
+from tropism.entrypoints.cli.score import score
 from tropism.entrypoints.cli.train import train
 
 _EPILOG = """\b
@@ -58,6 +59,7 @@ for _command in (
     promote,
     replay,
     rollback,
+    score,
     run,
     status,
     train,

@@ -129,8 +129,21 @@ class Job:
             source = open_source(request.data, task, request.chosen)
         except InputError as error:
             raise _about(request.data, error) from error
+        plan = self._plan(task, version, artifact, source)
+        require_writable(source, plan)
+        if earlier is None:
+            self._work.begin(plan)
+            return source, plan
+        changed = earlier.differences(plan)
+        if changed:
+            faults = (Fault(name, then, f"now {now}; begin anew with --restart") for name, then, now in changed)
+            raise Conflict("an unfinished run of this output was of something else", *faults)
+        return source, msgspec.structs.replace(earlier, skip_bad=plan.skip_bad)
+
+    def _plan(self, task: Task, version: int, artifact: str, source: Source) -> Plan:
+        request, platform = self._request, self._platform
         now = platform.clock.now()
-        plan = Plan(
+        return Plan(
             id=Identifiers().new(now, task_tag(task.name)),
             begun=now,
             latest=now + parse_duration(platform.settings.http.future_tolerance),
@@ -147,15 +160,6 @@ class Job:
             part_rows=request.part_rows or _part_rows(source.width),
             made_by=__version__,
         )
-        require_writable(source, plan)
-        if earlier is None:
-            self._work.begin(plan)
-            return source, plan
-        changed = earlier.differences(plan)
-        if changed:
-            faults = (Fault(name, then, f"now {now}; begin anew with --restart") for name, then, now in changed)
-            raise Conflict("an unfinished run of this output was of something else", *faults)
-        return source, msgspec.structs.replace(earlier, skip_bad=plan.skip_bad)
 
     def _champion(self) -> int:
         name = self._request.task

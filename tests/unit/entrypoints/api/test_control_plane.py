@@ -9,11 +9,23 @@ import pytest
 
 from tropism.core.identity import Identifiers, task_tag
 from tropism.entrypoints.api.control_plane import control_plane
+from tropism.entrypoints.api.protocols.mlflow_scoring_description import mlflow_paths
+from tropism.entrypoints.api.protocols.open_inference_description import foreign_paths
+from tropism.entrypoints.api.protocols.server_sent_description import stream_paths
 from tropism.registry import NewJob
 from tropism.wiring import Platform
 
 JOB = "01a1fd96-3cce-735a-adfe-9af284ad6ac5"
-OF_THE_DATA_PLANE = {"/v1/tasks/{task}/predict", "/v1/outcomes", "/healthz", "/readyz", "/metrics"}
+OF_THE_DATA_PLANE = {
+    "/v1/tasks/{task}/predict",
+    "/v1/outcomes",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    *foreign_paths(),
+    *mlflow_paths(),
+    *stream_paths(),
+}
 READS = {
     "/v1/tasks": "/v1/tasks",
     "/v1/tasks/{task}": "/v1/tasks/payments",
