@@ -205,8 +205,8 @@ class Watch(Beside):
 
 
 def rows_once(table: pa.Table) -> None:
-    """No record of the journal is in a table twice."""
-    places = list(zip(table["writer"].to_pylist(), table["seq"].to_pylist(), strict=True))
+    """No event of the journal is in a table twice."""
+    places = list(zip(*(table[name].to_pylist() for name in ("writer", "seq", "id")), strict=True))
     assert len(places) == len(set(places))
 
 
