@@ -114,6 +114,24 @@ def alive(pid: int) -> bool:
         return False
 
 
+def check_rows(platform: Platform, folder: Path) -> int:
+    """Each row is in the output and counted once; rows in the lake, of which some may be there again."""
+    table, rows = pq.read_table(folder / "scored.parquet"), pq.read_table(folder / "rows.parquet")
+    assert table.column("entity").to_pylist() == rows.column("entity").to_pylist()
+    model = load(platform.registry.versions.get("price", 1).artifact, platform.blobs)
+    assert np.array_equal(table.column("probability").to_numpy(), model.predict(rows)[:, 0])
+    ids = table.column("prediction_id").to_pylist()
+    assert len(set(ids)) == ROWS
+
+    platform.ingest()
+    matured = platform.cohorts.matured(
+        Task(**{**_fields(TASK), "unanswered": False}), now=platform.clock.now() + 2 * TASK.window
+    ).table
+    assert sorted(matured.column("id").to_pylist()) == sorted(ids)
+    assert [check.findings for check in verify(platform) if check.name != "disk"] == [()] * 4
+    return int(platform.lake.read("price/predictions", columns=["id"]).num_rows)
+
+
 @pytest.mark.fault
 def test_each_row_is_scored_and_counted_once_after_many_kills(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -143,20 +161,7 @@ def test_each_row_is_scored_and_counted_once_after_many_kills(
     assert not (tmp_path / "scored.parquet.parts").exists()
 
     platform = platform_of(tmp_path)
-    table, rows = pq.read_table(tmp_path / "scored.parquet"), pq.read_table(tmp_path / "rows.parquet")
-    assert table.column("entity").to_pylist() == rows.column("entity").to_pylist()
-    model = load(platform.registry.versions.get("price", 1).artifact, platform.blobs)
-    assert np.array_equal(table.column("probability").to_numpy(), model.predict(rows)[:, 0])
-    ids = table.column("prediction_id").to_pylist()
-    assert len(set(ids)) == ROWS
-
-    platform.ingest()
-    matured = platform.cohorts.matured(
-        Task(**{**_fields(TASK), "unanswered": False}), now=platform.clock.now() + 2 * TASK.window
-    ).table
-    assert sorted(matured.column("id").to_pylist()) == sorted(ids)
-    journaled = int(platform.lake.read("price/predictions", columns=["id"]).num_rows)
-    assert [check.findings for check in verify(platform) if check.name != "disk"] == [()] * 4
+    journaled = check_rows(platform, tmp_path)
     platform.database.dispose()
     with capsys.disabled():
         sys.stdout.write(f"\n{kills} kills; parts found done: {found}; {journaled - ROWS} rows journaled again\n")

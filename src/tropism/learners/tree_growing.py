@@ -32,7 +32,7 @@ def grow(num_trees: int, parameters: Mapping[str, Parameter], data: Encoded, tas
         DataInvalid: targets beyond `LARGEST_TARGET`.
         TrainingFailed: LightGBM gave up.
     """
-    _check_target(data, task)
+    check_target(data, task)
     settings = {
         # LightGBM warns when the number of rounds comes both ways.
         **{name: value for name, value in parameters.items() if name != "num_trees"},
@@ -74,7 +74,8 @@ def _scores(text: str, matrix: Floats) -> Floats:
     return scores.reshape(len(scores), -1)
 
 
-def _check_target(data: Encoded, task: Task) -> None:
+def check_target(data: Encoded, task: Task) -> None:
+    """Raises `DataInvalid` for labels that trees, which count in single precision, could not tell apart."""
     largest = float(np.max(np.abs(data.labels)))
     if largest > LARGEST_TARGET:
         fix = "rescale the target, for example to millions"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tropism.core.errors import ArtifactRefused, DataInvalid, Fault, TrainingFailed
+from tropism.core.errors import ArtifactRefused, Fault, TrainingFailed
 from tropism.core.plugins import require
 from tropism.learners.base import Shape
+from tropism.learners.tree_growing import check_target
 from tropism.learners.xgboost_json import canonical
 from tropism.learners.xgboost_trees import XGBoostTrees, logit
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.learners.base import Encoded, Floats, Parameter
 
-LARGEST_TARGET = 1e15
-"""XGBoost keeps targets in single precision; the square of a larger one leaves its range."""
 _NOTHING = np.float32(1e-35)
 """Numbers up to this size count as 0, as the served trees will have it."""
 _LARGEST_NUMBER = 1e38
@@ -31,11 +30,11 @@ def grow(rounds: int, parameters: Mapping[str, Parameter], data: Encoded, task: 
 
     Raises:
         MissingExtra: XGBoost is not installed.
-        DataInvalid: targets beyond `LARGEST_TARGET`.
+        DataInvalid: targets beyond `tree_growing.LARGEST_TARGET`.
         TrainingFailed: XGBoost gave up.
     """
     xgboost = require("xgboost", "xgboost")
-    _check_target(data, task)
+    check_target(data, task)
     categorical = [index for index, feature in enumerate(task.features) if feature.type == "category"]
     width = data.matrix.shape[1]
     settings = {
@@ -80,13 +79,6 @@ def _scores(booster: Any, rows: Any) -> Floats:
     booster.set_param({"nthread": 1})
     scores = np.asarray(booster.predict(rows), np.float64)
     return scores.reshape(len(scores), -1)
-
-
-def _check_target(data: Encoded, task: Task) -> None:
-    largest = float(np.max(np.abs(data.labels)))
-    if largest > LARGEST_TARGET:
-        fix = "rescale the target, for example to millions"
-        raise DataInvalid("the target is too large for single precision", Fault(task.target, f"{largest:g}", fix))
 
 
 def _objective(task: Task) -> dict[str, Parameter]:

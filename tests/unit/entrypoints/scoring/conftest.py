@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from tropism.entrypoints.scoring.executing import Where, executor
 from tropism.entrypoints.scoring.inline import Inline
+from tropism.entrypoints.scoring.parts import Part, ScoredPart
 from tropism.entrypoints.scoring.request import Request
 from tropism.entrypoints.scoring.run import Job, Summary
 from tropism.serving.tabular import encode
@@ -72,5 +73,34 @@ def score(platform: Platform, register: Callable[..., int], tmp_path: Path) -> S
         with closing(Job(platform, request)) as job:
             scoring = Inline(job.plan, platform.blobs) if where is None else executor(platform, job, where)
             return job.run(scoring, progress)
+
+    return one
+
+
+class Cut:
+    """Scores a few parts and is then cut short."""
+
+    def __init__(self, job: Job, platform: Platform, parts: int) -> None:
+        self._inline = Inline(job.plan, platform.blobs)
+        self._parts = parts
+
+    def __call__(self, parts: Iterable[Part]) -> Iterator[ScoredPart]:
+        for number, scored in enumerate(self._inline(parts)):
+            if number == self._parts:
+                raise KeyboardInterrupt
+            yield scored
+
+
+@pytest.fixture
+def cut(platform: Platform, register: Callable[..., int], tmp_path: Path) -> Callable[..., None]:
+    """Begins to score a file, and is cut short after some parts."""
+    if not platform.registry.versions.list("payments"):
+        register()
+
+    def one(data: Path, parts: int, **options: Any) -> None:
+        values: dict[str, Any] = {"version": 1, "part_rows": 64, "form": "parquet"} | options
+        request = Request(task="payments", data=data, out=tmp_path / "scored.parquet", **values)
+        with closing(Job(platform, request)) as job, pytest.raises(KeyboardInterrupt):
+            job.run(Cut(job, platform, parts), lambda *_: None)
 
     return one
