@@ -15,7 +15,7 @@ import numpy as np
 
 from tropism.learners.base import Shape
 from tropism.learners.leaf_masks import LeafMasks
-from tropism.learners.lightgbm_text import canonical, column_names
+from tropism.learners.lightgbm_text import audit, canonical, column_names
 from tropism.learners.native_booster import NativeBooster
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def measure(trees: int, leaves: int) -> None:
     text, shape = train(trees, leaves), Shape("binary", 1, WIDTH)
     native = NativeBooster(text, WIDTH, 1)
     begin = time.process_time()
-    masks = LeafMasks.of(text, shape)
+    masks = LeafMasks.of(audit(text, shape), shape)
     built = (time.process_time() - begin) * 1e3
     print(f"{trees} trees of {leaves} leaves: " + (f"tables in {built:.0f} ms" if masks else "left to LightGBM"))
     matrix = np.random.default_rng(1).normal(size=(ROWS, WIDTH))

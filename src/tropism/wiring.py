@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tropism.core.clock import Clock, FileClock, SystemClock
+from tropism.core.courtesy import give_way
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, Fault, NotWritable, UnknownTask
 
@@ -178,8 +179,12 @@ class Platform:
         """What the registry says is live, for the data plane."""
         from tropism.serving import LiveTask
 
-        priors, quarantined = self.registry.tasks.priors(), self.registry.quarantine.all()
+        priors = self.registry.tasks.priors()
+        give_way()
+        quarantined = self.registry.quarantine.all()
+        give_way()
         pointing = {live.model: live for live in self.registry.aliases.snapshot()}
+        give_way()
         for task in self.registry.tasks.all():
             found = pointing.get(task.name)
             champion, previous = (None, None) if found is None else (found.champion, found.previous)
@@ -226,6 +231,7 @@ class Platform:
         from tropism.learners.artifact import load
 
         found = self.registry.versions.get(task.name, version)
+        give_way()
         if found.state == "quarantined":
             fault = Fault("version", str(version), "ask for another version, or for none")
             raise Conflict(f"version {version} of '{task.name}' is in quarantine: it crashed a data plane", fault)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tropism.core.courtesy import give_way
 from tropism.core.errors import ArtifactRefused, ArtifactTampered, Fault
 from tropism.learners.base import Shape
 from tropism.learners.calibration import Calibration
@@ -133,15 +134,18 @@ def load(digest: str, blobs: BlobStore, *, enable_gpu: bool = False) -> Model:
         if len(data) != facts.size:
             raise _refused(f"files.{facts.name}", f"{len(data)} bytes", f"the manifest says {facts.size}")
         files[facts.name] = data
+        give_way()
     encoding = Encoding(manifest.encoding)
     shape = Shape(manifest.signature.kind, manifest.signature.outputs, encoding.width)
     kept = Sample.load(files.pop(SAMPLE_FILE), shape) if SAMPLE_FILE in files else None
     kind = FORMATS[manifest.format]
+    give_way()
     if enable_gpu and issubclass(kind, OnnxModel):
         estimator: Estimator = kind.load(files, shape, enable_gpu=True)
     else:
         estimator = kind.load(files, shape)
     verified = None if kept is None else verify(estimator, kept)
+    give_way()
     return Model(manifest.signature, manifest.origin, encoding, estimator, manifest.calibration, kept, verified)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from tropism.core.courtesy import give_way
 from tropism.learners.leaf_tables import leaf_tables
 from tropism.learners.links import ordered_sum
 from tropism.learners.table_rows import TableRows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tropism.learners.base import Floats, Shape
     from tropism.learners.leaf_tables import LeafTables
+    from tropism.learners.lightgbm_text import Ensemble
 
 _MOST_ROWS = 256
 _WORK = 2**20
@@ -51,12 +53,10 @@ class LeafMasks:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, text: bytes, shape: Shape) -> Self | None:
-        """For audited model text; None if its trees do not fit, see `leaf_tables`."""
-        tables = leaf_tables(text)
-        if tables is None:
-            return None
-        return cls(tables, shape, b"\naverage_output\n" in text[: text.index(b"\n\n") + 1])
+    def of(cls, ensemble: Ensemble, shape: Shape) -> Self | None:
+        """For audited trees; None if they do not fit, see `leaf_tables`."""
+        tables = leaf_tables(ensemble.forest)
+        return None if tables is None else cls(tables, shape, ensemble.averaged)
 
     def agrees(self, predict: Callable[[Floats], Floats]) -> bool:
         """Whether `predict` gives the same bits for rows of values at which trees split, and of missing ones.
@@ -66,8 +66,11 @@ class LeafMasks:
         matrix = np.full((_PROBES, self._shape.width), np.nan)
         chance = np.random.default_rng(0)
         for feature, breaks in zip(self._tables.features, self._tables.breaks, strict=True):
+            give_way()
             matrix[:, feature] = chance.choice(np.append(breaks, np.nan), _PROBES)
-        return self.predict(matrix).tobytes() == predict(matrix).tobytes()
+        found = self.predict(matrix).tobytes()
+        give_way()
+        return found == predict(matrix).tobytes()
 
     def predict(self, matrix: Floats) -> Floats:
         """Scores (n, outputs) of a matrix (n, width), n at least `least`."""

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tropism.core.courtesy import give_way
 from tropism.learners.data import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from tropism.learners.lightgbm_trees import Forest
 
 MOST_LEAVES = 64
 MOST_BYTES = 16 * 2**20
-_MOST_TEXT = 3 * 2**20
-"""Longer models would not fit, and would take long to find that out."""
+_MOST_SPLITS = 2**15
+"""Models of more would not fit, and would take long to find that out."""
 _GAIN = 0.75
 """Share of LightGBM's time that the tables may take at most, as far as can be told before."""
 Bits = npt.NDArray[np.unsignedinteger]
@@ -54,39 +55,35 @@ class _Nodes(NamedTuple):
     feature: _Ints
     threshold: Floats
     decision: _Ints
-    left: npt.NDArray[np.uint64]
-    right: npt.NDArray[np.uint64]
-    categories: list[_Ints]
-    """The set that each categorical split sends to the left, empty for others."""
+    left: Bits
+    right: Bits
+    categories: dict[int, _Ints]
+    """The set that a categorical split sends to the left, by its place."""
 
 
-def leaf_tables(text: bytes) -> LeafTables | None:
-    """The tables of audited model text.
+def leaf_tables(forest: Forest) -> LeafTables | None:
+    """The tables of audited trees.
 
     None if a tree has more than `MOST_LEAVES` leaves, if they would be larger than `MOST_BYTES`, or if LightGBM would
     not be much slower.
     """
-    if len(text) > _MOST_TEXT:
-        return None
-    trees = [_fields(block) for block in text.split(b"\nTree=")[1:]]
-    leaves = np.array([int(tree[b"num_leaves"]) for tree in trees], np.int64)
+    leaves = forest.leaves
     most = int(leaves.max())
-    if not 2 <= most <= MOST_LEAVES:
+    if not 2 <= most <= MOST_LEAVES or len(forest.threshold) > _MOST_SPLITS:
         return None
-    nodes = _nodes(trees, leaves)
-    features = np.unique(nodes.feature)
+    features = np.unique(forest.split_feature)
     size = next(size for size in (1, 2, 4, 8) if 8 * size >= most)
     if not _worthwhile(leaves, len(features), size):
         return None
-    parts = [_select(nodes, nodes.feature == feature) for feature in features]
+    nodes = _nodes(forest, np.dtype(f"u{size}"))
+    parts = [_select(nodes, np.flatnonzero(nodes.feature == feature)) for feature in features]
     breaks = [_breaks(part) for part in parts]
-    if sum(len(one) + 2 for one in breaks) * len(trees) * size > MOST_BYTES:
+    if sum(len(one) + 2 for one in breaks) * len(leaves) * size > MOST_BYTES:
         return None
-    standing = np.array([2**count - 1 for count in leaves.tolist()], np.uint64)
-    masks = [_masks(part, one, standing, np.dtype(f"u{size}")) for part, one in zip(parts, breaks, strict=True)]
-    values = _floats(tree[b"leaf_value"] for tree in trees)
-    starts = np.concatenate([[0], np.cumsum(leaves)[:-1]]).astype(np.intp)
-    return LeafTables(features.astype(np.intp), breaks, np.concatenate(masks), values, starts)
+    standing = (np.uint64(2**64 - 1) >> (64 - leaves).astype(np.uint64)).astype(f"u{size}")
+    masks = [_masks(part, one, standing) for part, one in zip(parts, breaks, strict=True)]
+    starts = (np.cumsum(leaves) - leaves).astype(np.intp)
+    return LeafTables(features.astype(np.intp), breaks, np.concatenate(masks), forest.leaf_value, starts)
 
 
 def _worthwhile(leaves: _Ints, features: int, size: int) -> bool:
@@ -97,60 +94,53 @@ def _worthwhile(leaves: _Ints, features: int, size: int) -> bool:
     return ours <= _GAIN * 10.0 * float(np.log2(leaves).sum())
 
 
-def _fields(block: bytes) -> dict[bytes, bytes]:
-    return {key: value for key, mark, value in (line.partition(b"=") for line in block.split(b"\n")) if mark}
-
-
-def _floats(texts: Iterable[bytes]) -> Floats:
-    return np.array([float(token) for token in b" ".join(texts).split()], np.float64)
-
-
-def _nodes(trees: list[dict[bytes, bytes]], leaves: _Ints) -> _Nodes:
-    left, right, categories = [], [], []
-    for tree in trees:
-        sides = _sides(tree)
-        left += sides[0]
-        right += sides[1]
-        categories += _categories(tree)
+def _nodes(forest: Forest, dtype: np.dtype[np.unsignedinteger]) -> _Nodes:
+    left, right = _sides(forest, dtype)
     return _Nodes(
-        np.repeat(np.arange(len(trees)), leaves - 1),
-        _floats(tree[b"split_feature"] for tree in trees).astype(np.int64),
-        _floats(tree[b"threshold"] for tree in trees),
-        _floats(tree[b"decision_type"] for tree in trees).astype(np.int64),
-        np.array(left, np.uint64),
-        np.array(right, np.uint64),
-        categories,
+        forest.tree,
+        forest.split_feature,
+        forest.threshold,
+        forest.decision_type,
+        left,
+        right,
+        _categories(forest),
     )
 
 
-def _sides(tree: dict[bytes, bytes]) -> tuple[list[int], list[int]]:
-    """Leaves below either side of each split. Children come after their parents, so this goes backwards."""
-    sides = [[int(token) for token in tree[name].split()] for name in (b"left_child", b"right_child")]
-    for node in range(len(sides[0]) - 1, -1, -1):
-        for side in sides:
-            child = side[node]
-            side[node] = 1 << ~child if child < 0 else sides[0][child] | sides[1][child]
-    return sides[0], sides[1]
+def _sides(forest: Forest, dtype: np.dtype[np.unsignedinteger]) -> tuple[Bits, Bits]:
+    """Leaves below either side of each split. Children come after their parents, so this goes backwards, through the
+    splits of the same number in all trees at once."""
+    nodes = forest.leaves - 1
+    starts = np.cumsum(nodes) - nodes
+    left, right, both = (np.zeros(len(forest.threshold), dtype) for _ in range(3))
+    sides = ((left, forest.left_child), (right, forest.right_child))
+    for number in range(int(nodes.max()) - 1, -1, -1):
+        give_way()
+        first = starts[nodes > number]
+        place = first + number
+        for side, children in sides:
+            child = children[place]
+            leaf = child < 0
+            bit = np.left_shift(1, np.where(leaf, ~child, 0).astype(np.uint64)).astype(dtype)
+            side[place] = np.where(leaf, bit, both[np.where(leaf, 0, first + child)])
+        both[place] = left[place] | right[place]
+    return left, right
 
 
-def _categories(tree: dict[bytes, bytes]) -> list[_Ints]:
-    decisions = tree[b"decision_type"].split()
-    none = np.zeros(0, np.int64)
-    if tree[b"num_cat"] == b"0":
-        return [none] * len(decisions)
-    bounds = [int(token) for token in tree[b"cat_boundaries"].split()]
-    words = np.array([int(token) for token in tree[b"cat_threshold"].split()], "<u4")
-    found = []
-    for decision, threshold in zip(decisions, tree[b"threshold"].split(), strict=True):
-        if not int(decision) & 1:
-            found.append(none)
-            continue
-        start, end = bounds[int(float(threshold)) : int(float(threshold)) + 2]
-        found.append(np.flatnonzero(np.unpackbits(words[start:end].view(np.uint8), bitorder="little")))
+def _categories(forest: Forest) -> dict[int, _Ints]:
+    ends = np.cumsum(forest.num_cat + (forest.num_cat > 0))
+    first = ends - forest.num_cat - 1  # of each tree that has any, where its bounds begin
+    words = forest.cat_threshold.astype("<u4")
+    found = {}
+    for split in np.flatnonzero(forest.decision_type & 1):
+        bound = first[forest.tree[split]] + int(forest.threshold[split])
+        chosen = words[forest.sets[bound] : forest.sets[bound + 1]]
+        found[int(split)] = np.flatnonzero(np.unpackbits(chosen.view(np.uint8), bitorder="little"))
     return found
 
 
-def _select(nodes: _Nodes, chosen: _Bools) -> _Nodes:
+def _select(nodes: _Nodes, chosen: _Ints) -> _Nodes:
+    give_way()
     tree, feature, threshold, decision, left, right, categories = nodes
     return _Nodes(
         tree[chosen],
@@ -159,36 +149,38 @@ def _select(nodes: _Nodes, chosen: _Bools) -> _Nodes:
         decision[chosen],
         left[chosen],
         right[chosen],
-        [categories[index] for index in np.flatnonzero(chosen)],
+        {place: categories[split] for place, split in enumerate(chosen.tolist()) if split in categories},
     )
 
 
 def _breaks(nodes: _Nodes) -> Floats:
     """Values after which a decision changes, in order; the numbers that LightGBM takes for 0 lie between two breaks."""
+    give_way()
     numeric = nodes.decision & 1 == 0
     thresholds = nodes.threshold[numeric]
     found = [thresholds]
     if np.any(nodes.decision[numeric] >> 2 == _AS_ZERO) or np.any((thresholds >= -_ZERO) & (thresholds < _ZERO)):
         found.append(np.array([np.nextafter(-_ZERO, -np.inf), _ZERO]))
-    for members in (nodes.categories[index] for index in np.flatnonzero(~numeric)):
+    for members in nodes.categories.values():
         below = np.nextafter(members.astype(np.float64), -np.inf)
         below[members == 0] = -1.0  # what lies between -1 and 1 is category 0, cut off at the point
         found += [below, np.nextafter(members + 1.0, -np.inf)]
     return np.unique(np.concatenate(found))
 
 
-def _masks(
-    nodes: _Nodes, breaks: Floats, standing: npt.NDArray[np.uint64], dtype: np.dtype[np.unsignedinteger]
-) -> Bits:
+def _masks(nodes: _Nodes, breaks: Floats, standing: Bits) -> Bits:
     """The table of one feature (rows, trees)."""
+    give_way()
     # Decisions are the same up to the next break, so each row is worked out for the largest value that it is for.
     values = np.concatenate([breaks, [np.inf, np.nan]])
     left = _goes_left(nodes, np.where(np.abs(values) <= _ZERO, 0.0, values))
     removed = np.where(left, nodes.right[:, None], nodes.left[:, None])
+    give_way()
     trees, starts = np.unique(nodes.tree, return_index=True)
+    give_way()
     table = np.repeat(standing[None], len(values), axis=0)
     table[:, trees] &= ~np.bitwise_or.reduceat(removed, starts, axis=0).T
-    return table.astype(dtype)
+    return table
 
 
 def _goes_left(nodes: _Nodes, values: Floats) -> _Bools:
@@ -199,6 +191,6 @@ def _goes_left(nodes: _Nodes, values: Floats) -> _Bools:
     absent = (missing == _AS_NAN) & np.isnan(numbers) | (missing == _AS_ZERO) & (np.abs(numbers) <= _ZERO)
     left: _Bools = np.where(absent, default, numbers <= nodes.threshold[:, None])
     codes = np.trunc(np.where(np.isnan(values), -1.0, values))
-    for index in np.flatnonzero(nodes.decision & 1):
-        left[index] = np.isin(codes, nodes.categories[index])
+    for place, members in nodes.categories.items():
+        left[place] = np.isin(codes, members)
     return left

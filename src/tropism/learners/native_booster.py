@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tropism.core.courtesy import give_way
 from tropism.core.errors import ArtifactRefused, Fault, MissingExtra, NotReady
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class _Handle:
     def __init__(self, text: bytes, width: int, outputs: int, settings: str) -> None:
         self._lib = library()
         self._width, self._outputs, self._settings = width, outputs, settings.encode("ascii")
+        give_way()
         self._booster = load_booster(self._lib, text)
+        give_way()
         self._fast = ctypes.c_void_p()
         weakref.finalize(self, free_booster, self._lib, self._booster, self._fast).atexit = False
         check(
@@ -95,7 +98,7 @@ class _Handle:
         self._input, self._output = ctypes.create_string_buffer(8 * width), np.empty((1, outputs))
         self._length = ctypes.c_int64()
         self._pack = struct.Struct(f"={width}d").pack_into
-        self._call = self._lib.LGBM_BoosterPredictForMatSingleRowFast
+        self._call = short_call()
         self._addresses = (
             self._fast.value,
             ctypes.addressof(self._input),
@@ -164,6 +167,15 @@ def library() -> ctypes.CDLL:
     return lib
 
 
+@cache
+def short_call() -> Any:
+    """LightGBM's function for one row, called without letting go of the interpreter: it takes microseconds, and to get
+    the interpreter back from a busy thread takes longer."""
+    found = ctypes.PyDLL(library()._name, handle=library()._handle).LGBM_BoosterPredictForMatSingleRowFast
+    found.argtypes = [ctypes.c_void_p] * 4
+    return found
+
+
 def _declare(lib: ctypes.CDLL) -> None:
     pointer: type[Any] = ctypes.c_void_p
     number: type[Any] = ctypes.c_int
@@ -176,7 +188,6 @@ def _declare(lib: ctypes.CDLL) -> None:
     lib.LGBM_FastConfigFree.argtypes = [pointer]
     fast_init: list[Any] = [pointer, number, number, number, number, ctypes.c_int32, text, pointer]
     lib.LGBM_BoosterPredictForMatSingleRowFastInit.argtypes = fast_init
-    lib.LGBM_BoosterPredictForMatSingleRowFast.argtypes = [pointer] * 4
     bulk: list[Any] = [pointer, pointer, number, ctypes.c_int32, ctypes.c_int32, number, number, number, number, text]
     lib.LGBM_BoosterPredictForMat.argtypes = [*bulk, pointer, pointer]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tropism.core.courtesy import give_way
 from tropism.core.errors import ArtifactRefused, Fault
 from tropism.learners.base import RowScorer
 from tropism.learners.tensors import read_tensors, write_tensors
@@ -88,11 +89,14 @@ def verify(estimator: Estimator, sample: Sample) -> Verification:
     Raises:
         ArtifactRefused: they differ by more than the format's tolerance.
     """
+    give_way()
     together = estimator.predict(sample.matrix.copy())
+    give_way()
     if isinstance(estimator, RowScorer):
-        alone = np.vstack([estimator.score(row) for row in sample.matrix.tolist()])
+        score = estimator.score
+        alone = np.vstack([_alone(lambda row: score(row.tolist()), row) for row in sample.matrix])
     else:
-        alone = np.vstack([estimator.predict(sample.matrix[index : index + 1]) for index in range(len(sample.matrix))])
+        alone = np.vstack([_alone(estimator.predict, row[None]) for row in sample.matrix])
     expected = sample.scores
     size = max(1.0, float(np.max(np.abs(expected))))
     difference = max(_largest(alone - expected), _largest(together - expected)) / size
@@ -103,6 +107,11 @@ def verify(estimator: Estimator, sample: Sample) -> Verification:
             Fault(FILE, f"{difference:g} apart", f"at most {found.tolerance:g} is served; train the model again here"),
         )
     return found
+
+
+def _alone(score: Callable[[Floats], Floats], row: Floats) -> Floats:
+    give_way()
+    return score(row)
 
 
 def _largest(differences: Floats) -> float:

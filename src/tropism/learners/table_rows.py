@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tropism.core.courtesy import give_way
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,6 +68,7 @@ class TableRows:
         return found
 
     def _guided(self, index: int) -> npt.NDArray[np.intp]:
+        give_way()
         breaks = self._breaks[index]
         before = np.searchsorted(_cells(breaks, self._low[index], self._scale[index]), np.arange(_CELLS))
         guide: npt.NDArray[np.intp] = np.append(before, len(breaks) + 1) + self._firsts[index]
@@ -88,6 +91,7 @@ def _scale(breaks: Floats) -> tuple[float, float, int]:
     """Where the cells of a feature begin, cells a unit, and the most breaks that share one."""
     best = (0.0, 1.0, len(breaks))
     for tail in _TAILS:
+        give_way()
         cut = int(len(breaks) * tail)
         low, high = float(breaks[cut]), float(breaks[-1 - cut])
         width = high - low

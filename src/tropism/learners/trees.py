@@ -71,5 +71,5 @@ class TreeEnsemble(Estimator):
     @cached_property
     def _masks(self) -> LeafMasks | None:
         """Scores batches with the booster's bits in a fraction of its time; None where it cannot."""
-        masks = LeafMasks.of(self._text, self._shape)
+        masks = LeafMasks.of(self._ensemble, self._shape)
         return masks if masks is not None and masks.agrees(self._booster.predict) else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tropism.core.errors import Fault, NotReady
-from tropism.learners.native_booster import check, free_booster, library, load_booster
+from tropism.learners.native_booster import check, free_booster, library, load_booster, short_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ class _Handle:
         numbers = struct.Struct(f"={width}f")
         self._pack, self._input = numbers.pack_into, ctypes.create_string_buffer(numbers.size)
         self._output, self._length = np.empty((1, trees)), ctypes.c_int64()
-        self._call = self._lib.LGBM_BoosterPredictForMatSingleRowFast
+        self._call = short_call()
         self._addresses = (
             self._fast.value,
             ctypes.addressof(self._input),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from tropism.core.courtesy import give_way
 from tropism.core.identity import task_tag
 from tropism.serving.marking import Unmarked
 from tropism.serving.meters import Meters
@@ -58,7 +59,7 @@ class SnapshotLoader:
         self._live = live
         self._fetch = fetch
         self._kept: dict[tuple[str, int], ServedModel] = {}
-        self._serving: dict[str, ServedModel] = {}
+        self._last: dict[str, Deployment] = {}
 
     def __call__(self) -> Snapshot:
         """A snapshot of what is live now. Raises what `generation` and `live` raise.
@@ -72,22 +73,28 @@ class SnapshotLoader:
         complete = True
         quarantined = 0
         for live in self._live():
+            give_way()
             wanted = [None if one in live.quarantined else one for one in (live.champion, live.previous)]
             champion, previous = (self._load(live, one) for one in wanted)
             complete &= [champion is None, previous is None] == [one is None for one in wanted]
             deployments[live.task.name] = self._deployment(live, champion, previous)
             quarantined += len(live.quarantined)
-        self._forget(deployments)
+        self._remember(deployments)
         self._meters.quarantined = quarantined
         return Snapshot(generation, deployments, incomplete=not complete)
 
     def _deployment(self, live: LiveTask, champion: ServedModel | None, previous: ServedModel | None) -> Deployment:
-        if champion is not None or live.champion is None:
-            return Deployment(live.task, champion, previous, live.prior)
-        serving = self._serving.get(live.task.name)
-        stand_in = previous if serving is None or serving.version in live.quarantined else serving
-        reason = "champion-quarantined" if live.champion in live.quarantined else "champion-unavailable"
-        return Deployment(live.task, stand_in, previous, live.prior, (reason,))
+        """The one that there is, if it would be the same: of a thousand tasks mostly one has changed."""
+        last = self._last.get(live.task.name)
+        served, degraded = champion, tuple[str, ...]()
+        if champion is None and live.champion is not None:
+            serving = None if last is None else last.served
+            served = previous if serving is None or serving.version in live.quarantined else serving
+            degraded = ("champion-quarantined" if live.champion in live.quarantined else "champion-unavailable",)
+        facts = (live.task, served, previous, live.prior, degraded)
+        if last is not None and facts == (last.task, last.served, last.previous, last.prior, last.degraded):
+            return last
+        return Deployment(*facts)
 
     def _load(self, live: LiveTask, version: int | None) -> ServedModel | None:
         if version is None:
@@ -97,8 +104,11 @@ class SnapshotLoader:
             return kept
         self._marker.enter(task_tag(live.task.name), version)
         try:
+            give_way()
             model = self._fetch(live.task, version)
+            give_way()
             checked(live.task, model.predict_rows([_made_up_row(live.task)]), 1)
+            give_way()
             served = ServedModel(version, model)
         except Exception as error:  # noqa: BLE001  whatever a model raises, the others are served
             name = live.task.name
@@ -109,10 +119,10 @@ class SnapshotLoader:
         self._kept[live.task.name, version] = served
         return served
 
-    def _forget(self, deployments: dict[str, Deployment]) -> None:
+    def _remember(self, deployments: dict[str, Deployment]) -> None:
         used = [(name, one) for name, d in deployments.items() for one in (d.served, d.previous) if one is not None]
         self._kept = {(name, one.version): one for name, one in used}
-        self._serving = {name: d.served for name, d in deployments.items() if d.served is not None}
+        self._last = deployments
 
 
 def _made_up_row(task: Task) -> dict[str, Value]:

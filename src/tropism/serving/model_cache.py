@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from tropism.core.courtesy import giving_way
 from tropism.core.errors import Fault, NotReady, Overloaded, TropismError
 from tropism.serving.snapshot import ServedModel
 
@@ -113,7 +114,8 @@ class ModelCache:
 
     def _fetched(self, task: Task, version: int) -> ServedModel:
         try:
-            return ServedModel(version, self._fetch(task, version))
+            with giving_way():
+                return ServedModel(version, self._fetch(task, version))
         except TropismError:
             raise
         except Exception as error:

@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from tropism.core.courtesy import giving_way
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -117,5 +119,6 @@ class Watcher:
     def _run(self) -> None:
         while not self._stopping:
             self._nudged.clear()  # before the look: what happens during it is looked at again
-            self.poll()
+            with giving_way():
+                self.poll()
             self._nudged.wait(self._every)

@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 
 from tropism.learners.base import Floats, Shape
-from tropism.learners.lightgbm_text import canonical, column_names
+from tropism.learners.lightgbm_text import Ensemble, audit, canonical, column_names
 from tropism.learners.native_booster import NativeBooster
 
 WIDTH = 5
@@ -35,6 +35,9 @@ _CATEGORIES = [
 class Trained(NamedTuple):
     text: bytes
     shape: Shape
+
+    def audited(self) -> Ensemble:
+        return audit(self.text, self.shape)
 
     def native(self) -> NativeBooster:
         return NativeBooster(self.text, self.shape.width, self.shape.outputs)

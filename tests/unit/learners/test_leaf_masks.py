@@ -24,7 +24,7 @@ def _always_worthwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def masks_of(model: Trained) -> LeafMasks:
-    masks = LeafMasks.of(model.text, model.shape)
+    masks = LeafMasks.of(model.audited(), model.shape)
     assert masks is not None
     return masks
 
@@ -59,7 +59,7 @@ def test_any_small_model_gives_equal_bits(
 ) -> None:
     tree = {"num_leaves": leaves, "max_cat_to_onehot": one_hot, "min_data_in_leaf": 1 + seed % 9}
     model = train(kind, seed, trees, boosting=boosting, learning_rate=rate, **tree, **missing)
-    masks = LeafMasks.of(model.text, model.shape)
+    masks = LeafMasks.of(model.audited(), model.shape)
     if masks is None:
         assert model.text.count(b"num_leaves=1\n") == model.text.count(b"num_leaves=")
         return

@@ -10,6 +10,7 @@ from tropism.core.task import Task
 from tropism.learners import leaf_masks
 from tropism.learners.base import Dataset
 from tropism.learners.fitting import fit_model
+from tropism.learners.lightgbm_text import audit
 from tropism.learners.trees import TreeEnsemble
 
 
@@ -59,7 +60,7 @@ def test_what_does_not_agree_with_lightgbm_is_not_used(
     expected = model.estimator.predict(matrix)
     monkeypatch.setattr(leaf_masks, "_exp", np.exp2)
     files = model.estimator.export()
-    masks = leaf_masks.LeafMasks.of(files["model.txt"], model.shape)
+    masks = leaf_masks.LeafMasks.of(audit(files["model.txt"], model.shape), model.shape)
     assert masks is not None
     assert not np.allclose(masks.predict(matrix), expected)
     assert TreeEnsemble.load(files, model.shape).predict(matrix).tobytes() == expected.tobytes()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tropism.core.errors import ArtifactTampered
@@ -137,3 +138,18 @@ def test_it_says_which_model_is_being_loaded(registry: Registry) -> None:
     registry.loader()()
     tag = task_tag("price")
     assert registry.marked == [(tag, 1), None, (tag, 3), None]
+
+
+def test_a_deployment_that_did_not_change_is_kept(price: Task, stub_model: Any) -> None:
+    live = {name: LiveTask(msgspec.structs.replace(price, name=name), 1) for name in ("a", "b")}
+    loader = SnapshotLoader(lambda: 1, live.values, lambda _, version: stub_model(0.1 * version))
+    first = loader().deployments
+    live["b"] = live["b"]._replace(champion=2, previous=1)
+    second = loader().deployments
+    assert second["a"] is first["a"]
+    assert second["b"].served is not None
+    assert second["b"].served.version == 2
+    live["a"] = live["a"]._replace(prior=(0.5,))
+    third = loader().deployments
+    assert third["a"].prior == (0.5,)
+    assert third["b"] is second["b"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tropism.config import Settings
 
-_SWITCH = 0.0005
+_SWITCH = 0.00005
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
