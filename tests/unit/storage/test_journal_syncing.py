@@ -98,3 +98,36 @@ def test_waiters_of_a_loop_that_is_gone_disturb_nobody() -> None:
 
     asyncio.run(ask_and_wait())
     sync.close()
+
+
+class Disk:
+    """A flush that takes as long as it is told to, by a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        self.now, self.seconds, self.threads = 0.0, seconds, set[str]()
+        monkeypatch.setattr("tropism.storage.journal.syncing.time.perf_counter", lambda: self.now)
+
+    def flush(self) -> None:
+        self.now += self.seconds
+        self.threads.add(threading.current_thread().name)
+
+
+async def test_a_disk_that_is_quick_is_waited_for_at_once_until_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch, 0.0002)
+    sync = GroupSync(disk.flush)
+    verdicts = [sync.quick]  # nothing is known of it yet
+    for _ in range(50):
+        await sync.request()
+    verdicts.append(sync.quick)
+    assert disk.threads == {"journal-sync"}
+    sync.flush_now()
+    assert threading.current_thread().name in disk.threads
+    disk.seconds = 1.0  # it stalls once
+    sync.flush_now()
+    verdicts.append(sync.quick)
+    disk.seconds = 0.0002
+    for _ in range(100):
+        await sync.request()
+    verdicts.append(sync.quick)
+    assert verdicts == [False, True, False, True]
+    sync.close()

@@ -11,6 +11,7 @@ import pytest
 
 from tropism.core.errors import DiskFull, InvalidInput, NotReady, NotWritable, SettingInvalid
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
+from tropism.storage.journal.syncing import GroupSync
 
 OS = JournalSettings(fsync="os", reserve=0)
 GROUP = JournalSettings(fsync="group", reserve=0)
@@ -299,4 +300,26 @@ async def test_a_flush_that_fails_is_told_and_nothing_is_taken_after_it(
         writer.flushing(seq)
     with pytest.raises(NotReady):
         writer.append([b"b"])
+    writer.close()
+
+
+async def test_on_a_quick_disk_a_record_is_safe_at_once_and_a_failure_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GroupSync, "quick", True)  # whatever this disk takes
+    writer = JournalWriter(tmp_path, JournalSettings(reserve=0, segment_bytes=4_096))
+    for number in range(1, 21):  # over several segments
+        seq = writer.append([bytes(1_000)])
+        assert writer.flushing(seq) is None
+        assert writer._synced == seq == number
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    seq = writer.append([b"lost?"])
+    monkeypatch.setattr("tropism.storage.journal.writer._flush_file", fail)
+    with pytest.raises(NotReady):
+        writer.flushing(seq)
+    with pytest.raises(NotReady):
+        writer.append([b"more"])
     writer.close()

@@ -43,7 +43,7 @@ class JournalWriter:
             DiskFull: there is no room for the slot's folder.
         """
         self._settings = settings
-        self._lock = threading.Lock()
+        self._lock, self._at_disk = threading.Lock(), threading.Lock()
         self._failure: TropismError | None = None
         self._closed = False
         self._retired: list[int] = []
@@ -115,9 +115,10 @@ class JournalWriter:
     def flushing(self, seq: int) -> Future[None] | None:
         """A future that is done once record `seq` is as safe as `fsync` promises; None when it is already.
 
-        Called on an event loop. The future has an error, `DiskFull` or `NotReady`, when the record could not be made
-        safe. The writer takes nothing any more then: after a failed fsync nobody knows what is on the disk
-        (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+        Called on an event loop, which waits for the disk itself where that is quick, see `GroupSync`. The future has
+        an error, `DiskFull` or `NotReady`, when the record could not be made safe. The writer takes nothing any more
+        then: after a failed fsync nobody knows what is on the disk (Rebello et al., "Can Applications Recover from
+        fsync Failures?", USENIX ATC 2020).
 
         Raises:
             DiskFull, NotReady: the writer takes nothing any more.
@@ -130,7 +131,10 @@ class JournalWriter:
                 raise self._refused()
             if seq > self._seq:
                 raise InvalidInput("this record was not appended", Fault("seq", str(seq), f"use at most {self._seq}"))
-            return self._sync.request()
+            if not self._sync.quick:
+                return self._sync.request()
+        self._sync.flush_now()
+        return None
 
     async def durable(self, seq: int) -> None:
         """Return once record `seq` is as safe as `fsync` promises. Raises what `flushing` raises or its future has."""
@@ -146,9 +150,11 @@ class JournalWriter:
             self._closed = True
         if self._sync is not None:
             self._sync.close()
-        for descriptor in (*self._retired, self._descriptor, self._slot):
-            if descriptor >= 0:
-                os.close(descriptor)
+        with self._at_disk:
+            for descriptor in (*self._retired, self._descriptor, self._slot):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._descriptor = -1
 
     def _refused(self) -> TropismError:
         if self._failure is not None:
@@ -210,7 +216,11 @@ class JournalWriter:
             self._sync.nudge()
 
     def _flush(self) -> None:
-        """Make everything appended so far durable. Runs on the sync thread, and appends go on meanwhile."""
+        """Make everything appended so far durable, and appends go on meanwhile."""
+        with self._at_disk:
+            self._flush_alone()
+
+    def _flush_alone(self) -> None:
         with self._lock:
             if self._failure is not None:
                 raise self._refused()
