@@ -1,6 +1,6 @@
 """What a prediction over HTTP costs here, and in the servers that others would use: the same model, rows and client.
 
-    python bench/serving.py [--peers mlflow,bentoml,...] [--seconds 10] [--rounds 3] [--cache FOLDER]
+    python bench/serving.py [--peers mlflow,bentoml,...] [--seconds 10] [--rounds 3] [--connections 64] [--cache FOLDER]
 
 The model: LightGBM, 200 trees of 31 leaves over 20 numbers, trained here on 20,000 rows with a fixed seed. The rows:
 512 others, in turn. Every server is installed from pinned versions (bench/serving_peers/*.txt) into an environment of
@@ -177,13 +177,14 @@ def options() -> argparse.Namespace:
     parser.add_argument("--peers", type=lambda text: text.split(","), default=known, help=", ".join(known))
     parser.add_argument("--seconds", type=float, default=10, help="for each server and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="that saturate a server; default: 64")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "tropism-bench")
     parser.add_argument("--out", type=Path, help=f"default: {RESULTS}, if no peer is left out")
     given = parser.parse_args()
     unknown = set(given.peers) - set(known) - {""}
     if unknown:
         parser.error(f"unknown peers: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    if given.out is None and set(given.peers) == set(known):
+    if given.out is None and set(given.peers) == set(known) and given.connections == CONNECTIONS:
         given.out = RESULTS
     return given
 
@@ -200,7 +201,7 @@ def main() -> int:
     if os.getloadavg()[0] > 0.5:
         print(f"the machine is busy (load {os.getloadavg()[0]:.1f}): do not keep these figures", flush=True)
     peers = [peer for peer in PEERS if peer.name in given.peers]
-    plan = Plan(CONNECTIONS, 1, 0.4 * given.seconds, 0.2 * given.seconds, 0.4 * given.seconds)
+    plan = Plan(given.connections, 1, 0.4 * given.seconds, 0.2 * given.seconds, 0.4 * given.seconds)
     comparison = Comparison(given.cache.expanduser())
     comparison.run([*OURS_ALWAYS, *peers, *LIMITS], plan, given.rounds)
     rows = {name: row(found) for name, found in comparison.figures.items()}

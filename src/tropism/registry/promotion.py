@@ -175,7 +175,8 @@ def _require_expected(model: str, champion: int | None, expected: int | None) ->
 
 def _require_fit(connection: Connection, chosen: ModelVersion) -> None:
     if chosen.state == "quarantined":
-        fault = Fault("version", str(chosen.version), "choose another version, or train a new one: `tropism train`")
+        fix = "choose another version, train a new one (`tropism train`), or let it out: `tropism release`"
+        fault = Fault("version", str(chosen.version), fix)
         raise Conflict(f"version {chosen.version} of '{chosen.model}' is in quarantine: it crashed a process", fault)
     task = find_task(connection, chosen.model)
     faults = [] if task is None else signature_faults(chosen.signature, task)

@@ -82,3 +82,22 @@ def test_what_is_not_there_cannot_be_put_away(registry: Registry) -> None:
     with pytest.raises(UnknownVersion):
         put(registry, 9)
     assert registry.quarantine.all() == {}
+
+
+def test_it_can_be_released_and_put_back(registry: Registry) -> None:
+    promote(registry, 1, None)
+    put(registry, 1)
+    generation = registry.aliases.generation()
+    assert registry.quarantine.release("price", 1, reason="no memory", now=60, actor="ann") == "promoted"
+    assert registry.aliases.generation() == generation + 1
+    assert registry.quarantine.all() == {}
+    assert registry.versions.get("price", 1).state == "promoted"
+    entry = registry.audit.list(limit=1)[0]
+    assert (entry.action, entry.subject, entry.actor) == ("version.released", "price/1", "ann")
+    with pytest.raises(Conflict, match="not in quarantine"):
+        registry.quarantine.release("price", 1, reason="again", now=61, actor="ann")
+    with pytest.raises(UnknownVersion):
+        registry.quarantine.release("price", 9, reason="again", now=61, actor="ann")
+    assert put(registry, 1, now=70) is True
+    assert registry.quarantine.release("price", 1, reason="no memory", now=80, actor="ann") == "promoted"
+    assert registry.audit.verify() == ()

@@ -13,7 +13,7 @@ from tropism import __version__
 from tropism.core.errors import TropismError
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
-from tropism.entrypoints.cli.models import models, promote, rollback
+from tropism.entrypoints.cli.models import models, promote, release, rollback
 from tropism.entrypoints.cli.optimise import bundle, optimise
 from tropism.entrypoints.cli.process import run
 from tropism.entrypoints.cli.project import apply, init
@@ -57,6 +57,7 @@ for _command in (
     models,
     optimise,
     promote,
+    release,
     replay,
     rollback,
     score,

@@ -1,4 +1,4 @@
-"""`tropism models`, `promote`, `rollback`: the registry."""
+"""`tropism models`, `promote`, `rollback`, `release`: the registry."""
 
 from __future__ import annotations
 
@@ -60,3 +60,23 @@ def rollback(project: Path, model: str, actor: str) -> None:
     from tropism.entrypoints.cli.show_models import roll_back
 
     roll_back(project, model, actor or "cli")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Why it may be used again; goes into the audit trail.")
+@click.option("--actor", envvar="USER", default="cli", help="Who does it; goes into the audit trail.")
+@click.pass_obj
+def release(project: Path, model: str, version: int, reason: str, actor: str) -> None:
+    """Let VERSION of MODEL out of quarantine.
+
+    A version gets there when a data plane dies in its code. Release it if the machine was to blame, such as one that
+    ran out of memory; if it crashes again, it goes back.
+
+    \b
+    tropism release payments 2 --reason "the machine had no memory left"
+    """
+    from tropism.entrypoints.cli.show_models import release_version
+
+    release_version(project, model, version, reason, actor or "cli")

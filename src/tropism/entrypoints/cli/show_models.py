@@ -1,4 +1,4 @@
-"""What `tropism models`, `promote` and `rollback` do."""
+"""What `tropism models`, `promote`, `rollback` and `release` do."""
 
 from __future__ import annotations
 
@@ -118,3 +118,10 @@ def roll_back(project: Path, model: str, actor: str) -> None:
         f"version {moved.version} is the champion of {model} again, instead of version {moved.previous} "
         f"(decision {moved.decision_id[14:23]})"
     )
+
+
+def release_version(project: Path, model: str, version: int, reason: str, actor: str) -> None:
+    platform = open_project(project)
+    now = platform.clock.now()
+    state = platform.registry.quarantine.release(model, version, reason=reason, now=now, actor=actor)
+    click.echo(f"version {version} of {model} is out of quarantine, and {state} as before")

@@ -76,6 +76,8 @@ def test_two_versions_are_compared(shop: Command, platform: Platform, register: 
         (("promote", "payments", "99999999999999999999"), "unknown-version", "it has version 1 only"),
         (("rollback", "nix"), "unknown-task", "use one of: payments"),
         (("rollback", "payments"), "conflict", "promote another version instead"),
+        (("release", "payments", "1", "--reason", "x"), "conflict", "nothing needs to be done"),
+        (("release", "payments", "9", "--reason", "x"), "unknown-version", "it has version 1 only"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else None,
 )
@@ -128,3 +130,17 @@ def test_a_policy_that_wants_an_approval(shop: Command, project: Path, platform:
     assert said.code == 1
     assert said.err.startswith("error [policy-refused]")
     assert shop("promote", "payments", 1, "--force").code == 0
+
+
+def test_a_version_is_let_out_of_quarantine_with_a_reason(
+    shop: Command, platform: Platform, register: Register
+) -> None:
+    register()
+    shop("promote", "payments", 1)
+    platform.registry.quarantine.put("payments", 1, reason="it crashed", now=platform.clock.now(), actor="data-plane")
+    assert "quarantined" in shop("models", "payments").out
+    said = shop("release", "payments", 1, "--reason", "the machine had no memory left", "--actor", "bob")
+    assert said.out == "version 1 of payments is out of quarantine, and promoted as before\n"
+    assert "quarantined" not in shop("models", "payments").out
+    entry = platform.registry.audit.list(limit=1)[0]
+    assert (entry.action, entry.actor) == ("version.released", "bob")
