@@ -1,4 +1,5 @@
-"""Reads a project's `project.py`: the tasks that it declares, checked, with the line and the fix of each mistake."""
+"""Reads a project's `project.py`: the tasks and features that it declares, checked, with the line and the fix of each
+mistake."""
 
 from __future__ import annotations
 
@@ -17,13 +18,49 @@ from tropism.core import plugins
 from tropism.core.errors import Fault, ProjectInvalid, TropismError
 from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Dtype, Feature, Gate, Kind, Policy, Task, Triggers
+from tropism.features import (
+    Aggregation,
+    CsvSource,
+    DeltaSource,
+    Entity,
+    FeatureView,
+    Field,
+    LakeSource,
+    OnDemand,
+    ParquetSource,
+    SqlSource,
+    StreamSource,
+)
+from tropism.features.views import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_DECLARED: tuple[type[msgspec.Struct], ...] = (Task, Feature, Policy, Gate, Triggers, JournalPolicy)
-_STRUCTS = {one.__name__: one for one in _DECLARED}
+    from tropism.registry.feature_plan import Definition
+
+_OF_TASKS: tuple[type[msgspec.Struct], ...] = (Task, Feature, Policy, Gate, Triggers, JournalPolicy)
+_OF_FEATURES: tuple[type[msgspec.Struct], ...] = (Entity, FeatureView, Field, Aggregation)
+_SOURCES: tuple[type[msgspec.Struct], ...] = (
+    StreamSource,
+    ParquetSource,
+    CsvSource,
+    DeltaSource,
+    SqlSource,
+    LakeSource,
+)
+_STRUCTS = {one.__name__: one for one in (*_OF_TASKS, *_OF_FEATURES, *_SOURCES)}
+_NAMES = {
+    "Task": "task",
+    "Entity": "entity",
+    "FeatureView": "feature view",
+    "StreamSource": "stream",
+    "OnDemand": "on-demand feature",
+}
+_MANY = {
+    "features": 'use a tuple: features=(Feature("a"), Feature("b"))',
+    "fields": 'use a list: fields=[Field("a"), Field("b")]',
+}
 _WRITTEN = {
     "array": "a tuple, such as ('a', 'b')",
     "bool": "True or False",
@@ -37,8 +74,11 @@ _MADE_OF = {
     "gate": "Gate",
     "triggers": "Triggers",
     "journal": "JournalPolicy",
+    "entity": "Entity",
+    "source": "ParquetSource",
+    "fields": "Field",
 }
-_CHOICES = {"kind": get_args(Kind), "type": get_args(Dtype)}
+_CHOICES = {"kind": get_args(Kind), "type": get_args(Dtype), "known": get_args(Known)}
 
 
 def load_project(path: Path) -> tuple[Task, ...]:
@@ -50,6 +90,34 @@ def load_project(path: Path) -> tuple[Task, ...]:
         ProjectInvalid: the file is missing, does not run, or declares a task that is not valid; each fault's
             field begins with the file and the line.
     """
+    page, names = _loaded(path)
+    tasks = tuple({id(value): value for value in names.values() if isinstance(value, Task)}.values())
+    if not tasks:
+        fix = 'bind a Task to a name: payments = Task(name="payments", ...)'
+        raise ProjectInvalid(f"{path.name} declares no task", Fault(path.name, "", fix))
+    _require_unique(page, tasks)
+    return tuple(_checked(page, task) for task in tasks)
+
+
+def load_features(path: Path) -> tuple[Definition, ...]:
+    """Every `Entity`, `StreamSource`, `FeatureView` and `OnDemand` bound to a name in the file, or in a list or tuple
+    that is bound to one; none where the file declares none.
+
+    Raises:
+        ProjectInvalid: as `load_project`, or two of a kind have one name.
+    """
+    page, names = _loaded(path)
+    bound = [part for value in names.values() for part in (value if isinstance(value, list | tuple) else (value,))]
+    kinds = (Entity, StreamSource, FeatureView, OnDemand)
+    found = tuple({id(one): one for one in bound if isinstance(one, kinds)}.values())
+    _require_unique(page, found)
+    for one in found:
+        if not isinstance(one, OnDemand):
+            _require_types(page, one, page.declaration(type(one).__name__, one.name))
+    return found
+
+
+def _loaded(path: Path) -> tuple[_Page, dict[str, Any]]:
     source = _read(path)
     try:
         page = _Page(path.name, ast.parse(source, path.name))
@@ -57,13 +125,7 @@ def load_project(path: Path) -> tuple[Task, ...]:
         place = f"{path.name}:{getattr(error, 'lineno', None) or 1}"
         reason = getattr(error, "msg", str(error))
         raise ProjectInvalid(f"{path.name} does not parse: {reason}", Fault(place, "", "mend this line")) from error
-    names = _run(path, page)
-    tasks = tuple({id(value): value for value in names.values() if isinstance(value, Task)}.values())
-    if not tasks:
-        fix = 'bind a Task to a name: payments = Task(name="payments", ...)'
-        raise ProjectInvalid(f"{path.name} declares no task", Fault(path.name, "", fix))
-    _require_unique(page, tasks)
-    return tuple(_checked(page, task) for task in tasks)
+    return page, _run(path, page)
 
 
 def _read(path: Path) -> bytes:
@@ -113,14 +175,17 @@ def _refusal(path: Path, page: _Page, error: BaseException) -> ProjectInvalid:
 
 
 def _fault(page: _Page, call: ast.Call | None, place: str, error: BaseException) -> Fault:
+    struct = _STRUCTS.get(_function(call)) if call is not None else None
     unexpected = re.search(r"Unexpected keyword argument '(\w+)'", str(error))
     if unexpected is not None:
-        struct = _STRUCTS.get(_function(call)) if call is not None else None
         fields = struct.__struct_fields__ if struct is not None else _every_field()
         return Fault(page.place(call, unexpected[1], place), repr(unexpected[1]), _nearest(unexpected[1], fields))
     missing = re.search(r"Missing required argument '(\w+)'", str(error))
     if missing is not None:
-        return Fault(place, "", f"add {missing[1]}=...; docs/tasks.md explains every field")
+        where = "" if struct not in _OF_TASKS else "; docs/tasks.md explains every field"
+        return Fault(place, "", f"add {missing[1]}=...{where}")
+    if "positional arguments" in str(error) and struct not in _OF_TASKS and struct is not None:
+        return Fault(place, "", f"name the arguments: {', '.join(f'{name}=' for name in struct.__struct_fields__)}")
     if "positional arguments" in str(error):
         return Fault(place, "", 'name the arguments: Task(name="payments", kind="binary", ...)')
     if isinstance(error, ModuleNotFoundError):
@@ -161,18 +226,16 @@ def _remedy(reason: str, field: str) -> str:
     if expected[1] == "object":
         struct = next((_MADE_OF[part] for part in reversed(_parts(field)) if part in _MADE_OF), "object")
         return f"write {struct}(...)"
-    if field == "features":
-        return 'use a tuple: features=(Feature("a"), Feature("b"))'
+    if field in _MANY:
+        return _MANY[field]
     words = [_WRITTEN.get(word, "None" if word == "null" else word) for word in expected[1].split(" | ")]
     return f"use {' or '.join(words)}"
 
 
 def _checked(page: _Page, task: Task) -> Task:
-    call = page.declaration(task.name)
+    call = page.declaration("Task", task.name)
+    _require_types(page, task, call)
     place = page.name if call is None else f"{page.name}:{call.lineno}"
-    fault = _type_fault(page, task, call, place)
-    if fault is not None:
-        raise ProjectInvalid(f"{_title(task)} is not valid", fault)
     known = plugins.names("tropism.learners")
     for learner in task.learners:
         if learner not in known:
@@ -181,19 +244,27 @@ def _checked(page: _Page, task: Task) -> Task:
     return msgspec.convert(msgspec.to_builtins(task), Task)
 
 
-def _require_unique(page: _Page, tasks: tuple[Task, ...]) -> None:
-    names = [task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
-            lines = ", ".join(str(call.lineno) for call in page.declarations(name))
+def _require_types(page: _Page, made: msgspec.Struct, call: ast.Call | None) -> None:
+    place = page.name if call is None else f"{page.name}:{call.lineno}"
+    fault = _type_fault(page, made, call, place)
+    if fault is not None:
+        raise ProjectInvalid(f"{_title(made)} is not valid", fault)
+
+
+def _require_unique(page: _Page, declared: Sequence[Task | Definition]) -> None:
+    names = [(type(one).__name__, one.name) for one in declared]
+    for kind, name in names:
+        if names.count((kind, name)) > 1:
+            lines = ", ".join(str(call.lineno) for call in page.declarations(kind, name))
             place = f"{page.name}:{lines}" if lines else page.name
-            raise ProjectInvalid("two tasks have one name", Fault(place, repr(name), "give each its own name"))
+            many = "entities" if kind == "Entity" else f"{_NAMES[kind]}s"
+            raise ProjectInvalid(f"two {many} have one name", Fault(place, repr(name), "give each its own name"))
 
 
 def _title(made: object) -> str:
-    if isinstance(made, Task):
-        return f"task '{made.name}'"
-    return f"a {type(made).__name__}"
+    name = getattr(made, "name", None)
+    kind = type(made).__name__
+    return f"{_NAMES[kind]} '{name}'" if kind in _NAMES else f"a {kind}"
 
 
 def _every_field() -> tuple[str, ...]:
@@ -243,12 +314,13 @@ class _Page:
                 return call
         return None
 
-    def declarations(self, name: str) -> list[ast.Call]:
-        """The calls that make a task of that name, as far as it is written out in them."""
-        return [call for call in self._calls if _function(call) == "Task" and _says(call, name)]
+    def declarations(self, kind: str, name: str) -> list[ast.Call]:
+        """The calls that make one of a kind, such as a `Task`, of that name, as far as it is written out in them."""
+        made_by = {kind, "on_demand"} if kind == "OnDemand" else {kind}
+        return [call for call in self._calls if _function(call) in made_by and _says(call, name)]
 
-    def declaration(self, name: str) -> ast.Call | None:
-        found = self.declarations(name)
+    def declaration(self, kind: str, name: str) -> ast.Call | None:
+        found = self.declarations(kind, name)
         return found[0] if len(found) == 1 else None
 
     def place(self, call: ast.Call | None, field: str, otherwise: str) -> str:

@@ -127,9 +127,27 @@ class FeatureView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None if self.ttl is None else parse_duration(self.ttl, "ttl")
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of its source that it reads, each once: keys, times, then those of its features."""
+        read = [*self.entity.keys, self.source.timestamp, self.source.created, *(one.column for one in self.fields)]
+        return tuple(column for column in dict.fromkeys(read) if column)
+
+    @property
     def fingerprint(self) -> str:
-        """Equal for views that give equal values: what is said about them does not count."""
-        bare = msgspec.structs.replace(self, owner="", description="", tags={}, every="1d")
+        """Equal for views that give equal values: what is said about them does not count, nor do columns unread."""
+        replace, source = msgspec.structs.replace, self.source
+        if isinstance(source, StreamSource):
+            source = replace(source, schema={column: source.schema[column] for column in self.columns})
+        bare = replace(
+            self,
+            entity=replace(self.entity, description=""),
+            source=source,
+            fields=tuple(replace(one, description="") if isinstance(one, Field) else one for one in self.fields),
+            owner="",
+            description="",
+            tags={},
+            every="1d",
+        )
         return hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:16]
 
 

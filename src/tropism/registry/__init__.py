@@ -1,4 +1,5 @@
-"""Tasks, versions, aliases, promotion, quarantine, decisions, approvals, challenges, audit, jobs, leases, progress."""
+"""Tasks, versions, aliases, promotion, quarantine, decisions, approvals, challenges, audit, features,
+jobs, leases, progress."""
 
 from tropism.registry.aliases import Aliases, Live
 from tropism.registry.approvals import Approval, Approvals
@@ -6,6 +7,8 @@ from tropism.registry.audit import Audit, Entry, Finding, Head
 from tropism.registry.challenges import Challenge, Challenges, NewChallenge
 from tropism.registry.comparison import Comparison, Difference
 from tropism.registry.decisions import Decision, Decisions, NewDecision
+from tropism.registry.feature_plan import Change, Plan, Registered
+from tropism.registry.features import Features, Link, ViewVersion
 from tropism.registry.jobs import Job, Jobs, NewJob
 from tropism.registry.leases import Lease, Leases
 from tropism.registry.progress import Progress
@@ -24,28 +27,34 @@ __all__ = [
     "Audit",
     "Challenge",
     "Challenges",
+    "Change",
     "Comparison",
     "Decision",
     "Decisions",
     "Difference",
     "Entry",
+    "Features",
     "Finding",
     "Head",
     "Job",
     "Jobs",
     "Lease",
     "Leases",
+    "Link",
     "Live",
     "ModelVersion",
     "NewChallenge",
     "NewDecision",
     "NewJob",
     "NewVersion",
+    "Plan",
     "Progress",
     "Promoted",
     "Promotion",
     "Quarantine",
+    "Registered",
     "Registry",
     "Tasks",
     "Versions",
+    "ViewVersion",
 ]

@@ -10,6 +10,7 @@ from tropism.registry.approvals import Approvals
 from tropism.registry.audit import Audit
 from tropism.registry.challenges import Challenges
 from tropism.registry.decisions import Decisions
+from tropism.registry.features import Features
 from tropism.registry.jobs import Jobs
 from tropism.registry.leases import Leases
 from tropism.registry.progress import Progress
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 class Registry:
     """Its parts, made over a migrated database and the blobs that hold the artifacts.
 
-    Every write is one transaction, and all but those of jobs, leases and progress leave an audit row. Safe to
-    use from any thread and from many processes. Times are µs since the epoch and always given by the caller.
+    Every write is one transaction, and all but those of jobs, leases, progress and lineage leave an audit row. Safe
+    to use from any thread and from many processes. Times are µs since the epoch and always given by the caller.
     """
 
     db: Database
@@ -42,6 +43,7 @@ class Registry:
     challenges: Challenges = field(init=False)
     approvals: Approvals = field(init=False)
     audit: Audit = field(init=False)
+    features: Features = field(init=False)
     jobs: Jobs = field(init=False)
     leases: Leases = field(init=False)
     progress: Progress = field(init=False)
@@ -56,6 +58,7 @@ class Registry:
         self.challenges = Challenges(self.db)
         self.approvals = Approvals(self.db)
         self.audit = Audit(self.db)
+        self.features = Features(self.db)
         self.jobs = Jobs(self.db)
         self.leases = Leases(self.db)
         self.progress = Progress(self.db)

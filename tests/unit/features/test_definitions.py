@@ -143,6 +143,9 @@ def test_views_are_the_same_after_they_were_stored(source: Any) -> None:
 def test_a_fingerprint_changes_with_the_values_and_not_with_what_is_said_of_them() -> None:
     found = view()
     assert view(owner="ann", description="of accounts", tags={"a": "b"}, every="1h").fingerprint == found.fingerprint
+    told = msgspec.structs.replace(ACCOUNT, description="who pays")
+    wider = msgspec.structs.replace(PAYMENTS, schema={**PAYMENTS.schema, "shop": "text"})
+    assert view(entity=told, source=wider).fingerprint == found.fingerprint
     others = [view(ttl="1d"), view(known="event"), view(fields=[agg.count("7d", hop="1d")]), view(name="other")]
     assert len({found.fingerprint, *(one.fingerprint for one in others)}) == 5
 

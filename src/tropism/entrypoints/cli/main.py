@@ -13,6 +13,7 @@ from tropism import __version__
 from tropism.core.errors import TropismError
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
+from tropism.entrypoints.cli.features import features
 from tropism.entrypoints.cli.models import models, promote, release, rollback
 from tropism.entrypoints.cli.optimise import bundle, optimise
 from tropism.entrypoints.cli.process import run
@@ -53,6 +54,7 @@ for _command in (
     demo,
     doctor,
     down,
+    features,
     init,
     models,
     optimise,

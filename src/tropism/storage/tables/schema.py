@@ -198,3 +198,27 @@ progress = Table(
     _must("value", JSONText),
     _must("updated_at", BigInteger),
 )
+
+feature_definitions = Table(
+    "feature_definitions",
+    metadata,
+    _key("kind"),
+    _key("name"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _must("fingerprint"),
+    _must("spec", JSONText),
+    _must("state"),
+    _must("created_at", BigInteger),
+    _must("actor"),
+)
+
+feature_links = Table(
+    "feature_links",
+    metadata,
+    _key("from_kind"),
+    _key("from_id"),
+    _key("to_kind"),
+    _key("to_id"),
+    _must("at", BigInteger),
+    Index("ix_feature_links_to_kind_to_id", "to_kind", "to_id"),
+)
