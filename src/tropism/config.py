@@ -1,7 +1,7 @@
 """All settings, composed. Defaults < `tropism.toml` < environment < command line.
 
-The environment is read here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as `TROPISM_HTTP_PORT`,
-and a few names that are common, such as `ML_MODEL_CACHE_SIZE`.
+Settings are read from the environment here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as
+`TROPISM_HTTP_PORT`, and a few names that are common, such as `ML_MODEL_CACHE_SIZE`.
 `docs/settings.md` lists every one.
 """
 

@@ -80,10 +80,8 @@ def shared_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Cod
 
 
 def _codes(columns: list[pa.ChunkedArray]) -> Codes:
-    if not all(pa.types.is_integer(column.type) for column in columns):
-        columns = [column.cast(pa.large_string()) for column in columns]
-    else:
-        columns = [column.cast(pa.int64()) for column in columns]
+    whole = all(pa.types.is_integer(column.type) and column.type != pa.uint64() for column in columns)
+    columns = [column.cast(pa.int64() if whole else pa.large_string()) for column in columns]
     chunks = [chunk for column in columns for chunk in column.chunks]
     encoded = pa.chunked_array(chunks, columns[0].type).combine_chunks().dictionary_encode()
     codes: Codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -39,6 +39,8 @@ def test_numbers_and_text_that_read_the_same_are_the_same_key() -> None:
     assert codes[1].tolist() == [1, 0]
     assert codes[2].tolist() == [1, -1, 3]
     assert [one.tolist() for one in shared_codes([numbers, small], ["a"])] == [[0, 1, -1, 2], [1, 0]]
+    large = pa.table({"a": pa.array([2**63, 1], pa.uint64())})
+    assert [one.tolist() for one in shared_codes([numbers, large], ["a"])] == [[0, 1, -1, 2], [3, 0]]
 
 
 def test_a_composite_key_with_a_missing_part_is_none() -> None:
