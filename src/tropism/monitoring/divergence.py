@@ -8,36 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
 
+from tropism.features.statistics.divergence import divergence, jensen_shannon, population_stability
+
+__all__ = [
+    "distance_beyond_chance",
+    "homogeneity_chance",
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "kolmogorov_smirnov_chance",
+    "population_stability",
+]
+
 Floats = NDArray[np.float64]
-_SMOOTHING = 0.5
 _LEAST_EXPECTED = 5.0
-
-
-def population_stability(reference: Floats, current: Floats) -> float:
-    """The population stability index of two histograms of counts, shape (k,): 0 to infinity.
-
-    Half a row is added to each bin that either sample uses, so that an empty one does not make it infinite.
-
-    >>> population_stability(np.array([50.0, 50.0]), np.array([500.0, 500.0])) < 1e-3
-    True
-    """
-    used = (reference + current) > 0
-    if not used.any() or not reference.sum() or not current.sum():
-        return 0.0
-    old, new = reference[used] + _SMOOTHING, current[used] + _SMOOTHING
-    old, new = old / old.sum(), new / new.sum()
-    return float(((new - old) * np.log(new / old)).sum())
-
-
-def jensen_shannon(reference: Floats, current: Floats) -> float:
-    """Jensen-Shannon distance of two histograms of counts, shape (k,): 0 (alike) to 1 (nothing in common).
-
-    The square root of the divergence in bits (Endres and Schindelin, 2003).
-
-    >>> jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    1.0
-    """
-    return sqrt(_divergence(reference, current))
 
 
 def distance_beyond_chance(reference: Floats, current: Floats, n_reference: float, n_current: float) -> float:
@@ -46,7 +29,7 @@ def distance_beyond_chance(reference: Floats, current: Floats, n_reference: floa
         return 0.0
     used = int(((reference + current) > 0).sum())
     expected = (used - 1) / (8 * log(2)) * (1 / n_reference + 1 / n_current)
-    return sqrt(max(0.0, _divergence(reference, current) - expected))
+    return sqrt(max(0.0, divergence(reference, current) - expected))
 
 
 def kolmogorov_smirnov(reference: Floats, current: Floats) -> float:
@@ -91,15 +74,3 @@ def homogeneity_chance(reference: Floats, current: Floats, inflated: tuple[float
     if table.shape[1] < 2 or ideal.min() < 1.0:
         return 1.0
     return float(chdtrc(table.shape[1] - 1, float(((table - ideal) ** 2 / ideal).sum())))
-
-
-def _divergence(reference: Floats, current: Floats) -> float:
-    if not reference.sum() or not current.sum():
-        return 0.0
-    old, new = reference / reference.sum(), current / current.sum()
-    middle = (old + new) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(old > 0, old * np.log2(old / middle), 0.0) + np.where(
-            new > 0, new * np.log2(new / middle), 0.0
-        )
-    return min(1.0, max(0.0, float(terms.sum()) / 2))
