@@ -74,7 +74,7 @@ class RedisKV(KV):
         try:
             yield
         except self._redis.exceptions.RedisError as error:
-            if "OOM" in str(error):
+            if isinstance(error, self._redis.exceptions.OutOfMemoryError):
                 fault = Fault("kv.url", self._shown, "raise the server's maxmemory, or let it evict keys")
                 raise DiskFull(f"no room in Redis: {error}", fault) from error
             fault = Fault("kv.url", self._shown, "check that the server runs and takes this login")

@@ -1,0 +1,127 @@
+"""An online store in Redis."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tropism.core.errors import DiskFull, Fault, InvalidInput, NotReady, SettingInvalid
+from tropism.core.plugins import require
+from tropism.features.online.store import OnlineStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_CHUNK = 1_000
+# Bytes 2 to 17 are `layout.STAMP`. They are compared as numbers of 32 bits, which Lua holds exactly: its comparison of
+# strings follows the locale of the server.
+_WRITE = """
+local keep, taken = tonumber(ARGV[1]), 0
+for i, key in ipairs(KEYS) do
+    local row = ARGV[i + 1]
+    local old = redis.call('GETRANGE', key, 1, 16)
+    local newer = true
+    if #old == 16 then
+        local a, b, c, d = struct.unpack('>I4I4I4I4', old)
+        local e, f, g, h = struct.unpack('>I4I4I4I4', string.sub(row, 2, 17))
+        if a ~= e then newer = a < e elseif b ~= f then newer = b < f
+        elseif c ~= g then newer = c < g else newer = d <= h end
+    end
+    if newer then
+        if keep > 0 then redis.call('SET', key, row, 'PX', keep) else redis.call('SET', key, row) end
+        taken = taken + 1
+    end
+end
+return taken
+"""
+
+
+class RedisOnlineStore(OnlineStore):
+    """Shared by any number of processes and machines. As durable as the server is set up to be; what the server lost
+    reads as missing. A thousand rows at a time are written whole or not at all, unless the server runs out of room.
+
+    Rows with a time to keep are dropped by the server when it is over, by its clock.
+    """
+
+    def __init__(self, url: str, prefix: str = "tropism:online:") -> None:
+        """`url`: `redis://host:port/db`, also `rediss://` and `unix://`. `prefix` stands before every key.
+
+        Raises:
+            SettingInvalid: it is no URL of a Redis server.
+            MissingExtra: the package `redis` is not installed.
+        """
+        self._redis = require("redis", "redis")
+        # Shown in messages, so without its login.
+        self._shown = re.sub(r"//[^@/]*@", "//", url)
+        self._prefix = prefix
+        try:
+            self._client: Any = self._redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+        except ValueError as error:
+            fault = Fault("online.url", self._shown, "write it like redis://127.0.0.1:6379/0")
+            raise SettingInvalid(f"this is no URL of a Redis server: {error}", fault) from error
+        self._script = self._client.register_script(_WRITE)
+
+    def write(self, view: str, keys: Sequence[str], rows: Sequence[bytes], keep: int | None = None) -> int:
+        milliseconds = 0 if keep is None else max(1, -(-keep // 1_000))
+        places = self._places(view, keys)
+        taken = 0
+        with self._translated():
+            for start in range(0, len(places), _CHUNK):
+                some = slice(start, start + _CHUNK)
+                taken += self._script(keys=places[some], args=[milliseconds, *rows[some]])
+        return taken
+
+    def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
+        places = [place for view, keys in wanted for place in self._places(view, keys)]
+        if not places:
+            return [[] for _ in wanted]
+        with self._translated():
+            found = self._client.mget(places)
+        ends = 0
+        rows: list[list[bytes | None]] = []
+        for _, keys in wanted:
+            rows.append(found[ends : ends + len(keys)])
+            ends += len(keys)
+        return rows
+
+    def delete_view(self, view: str) -> None:
+        self._delete(self._place(view))
+
+    def clear(self) -> None:
+        self._delete(self._prefix)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _place(self, view: str) -> str:
+        # The length keeps the keys of a view apart from those of a view whose name goes on after it.
+        return f"{self._prefix}{len(view)}:{view}:"
+
+    def _places(self, view: str, keys: Sequence[str]) -> list[bytes]:
+        try:
+            place = self._place(view).encode()
+            return [place + key.encode() for key in keys]
+        except UnicodeEncodeError as error:
+            fault = Fault("keys", repr(error.object)[:80], "send text that UTF-8 can hold")
+            raise InvalidInput("a key is not text", fault) from error
+
+    def _delete(self, prefix: str) -> None:
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
+        with self._translated():
+            cursor = None
+            while cursor != 0:
+                cursor, found = self._client.scan(cursor or 0, match=pattern, count=_CHUNK)
+                if found:
+                    self._client.unlink(*found)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except self._redis.exceptions.RedisError as error:
+            if isinstance(error, self._redis.exceptions.OutOfMemoryError):
+                fault = Fault("online.url", self._shown, "raise the server's maxmemory, or let it evict keys")
+                raise DiskFull(f"no room in Redis: {error}", fault) from error
+            fault = Fault("online.url", self._shown, "check that the server runs and takes this login")
+            raise NotReady(f"Redis does not answer: {error}", fault) from error
