@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tropism.core.errors import DiskFull, Fault, InvalidInput, NotReady, SettingInvalid
-from tropism.core.plugins import require
+from tropism.core.errors import Fault, InvalidInput
 from tropism.features.online.store import OnlineStore
+from tropism.storage.kv.redis_client import RedisClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _CHUNK = 1_000
 # Bytes 2 to 17 are `layout.STAMP`. They are compared as numbers of 32 bits, which Lua holds exactly: its comparison of
@@ -51,22 +50,15 @@ class RedisOnlineStore(OnlineStore):
             SettingInvalid: it is no URL of a Redis server.
             MissingExtra: the package `redis` is not installed.
         """
-        self._redis = require("redis", "redis")
-        # Shown in messages, so without its login.
-        self._shown = re.sub(r"//[^@/]*@", "//", url)
         self._prefix = prefix
-        try:
-            self._client: Any = self._redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-        except ValueError as error:
-            fault = Fault("online.url", self._shown, "write it like redis://127.0.0.1:6379/0")
-            raise SettingInvalid(f"this is no URL of a Redis server: {error}", fault) from error
-        self._script = self._client.register_script(_WRITE)
+        self._client = RedisClient(url, "online.url")
+        self._script = self._client.raw.register_script(_WRITE)
 
     def write(self, view: str, keys: Sequence[str], rows: Sequence[bytes], keep: int | None = None) -> int:
         milliseconds = 0 if keep is None else max(1, -(-keep // 1_000))
         places = self._places(view, keys)
         taken = 0
-        with self._translated():
+        with self._client.translated():
             for start in range(0, len(places), _CHUNK):
                 some = slice(start, start + _CHUNK)
                 taken += self._script(keys=places[some], args=[milliseconds, *rows[some]])
@@ -76,8 +68,8 @@ class RedisOnlineStore(OnlineStore):
         places = [place for view, keys in wanted for place in self._places(view, keys)]
         if not places:
             return [[] for _ in wanted]
-        with self._translated():
-            found = self._client.mget(places)
+        with self._client.translated():
+            found = self._client.raw.mget(places)
         ends = 0
         rows: list[list[bytes | None]] = []
         for _, keys in wanted:
@@ -92,7 +84,7 @@ class RedisOnlineStore(OnlineStore):
         self._delete(self._prefix)
 
     def close(self) -> None:
-        self._client.close()
+        self._client.raw.close()
 
     def _place(self, view: str) -> str:
         # The length keeps the keys of a view apart from those of a view whose name goes on after it.
@@ -108,20 +100,9 @@ class RedisOnlineStore(OnlineStore):
 
     def _delete(self, prefix: str) -> None:
         pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
-        with self._translated():
+        with self._client.translated():
             cursor = None
             while cursor != 0:
-                cursor, found = self._client.scan(cursor or 0, match=pattern, count=_CHUNK)
+                cursor, found = self._client.raw.scan(cursor or 0, match=pattern, count=_CHUNK)
                 if found:
-                    self._client.unlink(*found)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except self._redis.exceptions.RedisError as error:
-            if isinstance(error, self._redis.exceptions.OutOfMemoryError):
-                fault = Fault("online.url", self._shown, "raise the server's maxmemory, or let it evict keys")
-                raise DiskFull(f"no room in Redis: {error}", fault) from error
-            fault = Fault("online.url", self._shown, "check that the server runs and takes this login")
-            raise NotReady(f"Redis does not answer: {error}", fault) from error
+                    self._client.raw.unlink(*found)

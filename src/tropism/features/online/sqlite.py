@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 from contextlib import contextmanager
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tropism.core.errors import DiskFull, Fault, InvalidInput, NotReady, NotWritable
+from tropism.core.errors import Fault, InvalidInput
 from tropism.features.online.store import OnlineStore
+from tropism.storage.kv.sqlite_file import SQLiteFile
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
 
 # Ids of views are never given to another view, so that every process may remember them.
@@ -22,15 +21,13 @@ CREATE TABLE IF NOT EXISTS views (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNI
 CREATE TABLE IF NOT EXISTS online (view INTEGER NOT NULL, key TEXT NOT NULL, row BLOB NOT NULL,
     PRIMARY KEY (view, key)) WITHOUT ROWID;
 """
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "mmap_size=268435456", "cache_size=-16384")
+_PRAGMAS = ("mmap_size=268435456", "cache_size=-16384")
 # Bytes 2 to 17 are `layout.STAMP`.
 _WRITE = """INSERT INTO online (view, key, row) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET row = excluded.row WHERE substr(online.row, 2, 16) <= substr(excluded.row, 2, 16)"""
 # A subquery per key gives the rows in the order asked, and NULL for those that are not there.
 _READ = "SELECT (SELECT row FROM online WHERE view = ?1 AND key = wanted.value) FROM json_each(?2) AS wanted"
 _ONE = "SELECT row FROM online WHERE view = ? AND key = ?"
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
-_DENIED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
 class SQLiteOnlineStore(OnlineStore):
@@ -53,97 +50,66 @@ class SQLiteOnlineStore(OnlineStore):
         Raises:
             NotWritable: the file cannot be opened.
         """
-        self._path = url.removeprefix("sqlite:///") or ":memory:"
-        self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
-        with self._translated():
-            if self._path != ":memory:":
-                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            try:
-                for pragma in _PRAGMAS:
-                    self._connection.execute(f"PRAGMA {pragma}")
-                self._connection.executescript(_SCHEMA)
-            except sqlite3.Error:
-                self._connection.close()
-                raise
+        self._file = _File(url, _SCHEMA, "the online store", "online", _PRAGMAS)
 
     def write(self, view: str, keys: Sequence[str], rows: Sequence[bytes], keep: int | None = None) -> int:
         del keep  # rows are replaced in their place, so what is out of date costs no more than what is not
         if not keys:
             return 0
-        with self._writing() as connection:
-            known = self._id(view)
+        with _text(), self._file.transaction() as connection:
+            known = self._id(connection, view)
             if known is None:
                 connection.execute("INSERT INTO views (name) VALUES (?)", (view,))
-                known = self._id(view)
+                known = self._id(connection, view)
             return connection.executemany(_WRITE, zip(repeat(known, len(keys)), keys, rows, strict=True)).rowcount
 
     def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
-        with self._lock, self._translated():
-            return [self._rows(view, keys) for view, keys in wanted]
+        with _text(), self._file.reading() as connection:
+            return [self._rows(connection, view, keys) for view, keys in wanted]
 
-    def _rows(self, view: str, keys: Sequence[str]) -> list[bytes | None]:
-        known = self._id(view)
+    def _rows(self, connection: sqlite3.Connection, view: str, keys: Sequence[str]) -> list[bytes | None]:
+        known = self._id(connection, view)
         if known is None:
             return [None] * len(keys)
         if len(keys) > 1:
             wanted = json.dumps(keys, ensure_ascii=False)
             if "\\u0000" not in wanted:  # where `json_each` ends a text
-                return [row for (row,) in self._connection.execute(_READ, (known, wanted))]
-        found = [self._connection.execute(_ONE, (known, key)).fetchone() for key in keys]
+                return [row for (row,) in connection.execute(_READ, (known, wanted))]
+        found = [connection.execute(_ONE, (known, key)).fetchone() for key in keys]
         return [row[0] if row else None for row in found]
 
-    def _id(self, view: str) -> int | None:
+    def _id(self, connection: sqlite3.Connection, view: str) -> int | None:
         known = self._ids.get(view)
         if known is None:
-            found = self._connection.execute("SELECT id FROM views WHERE name = ?", (view,)).fetchone()
+            found = connection.execute("SELECT id FROM views WHERE name = ?", (view,)).fetchone()
             if found:
                 # Seen inside of a transaction that may yet fail: remembered only when it can be read outside of one.
                 known = found[0]
-                if not self._connection.in_transaction:
+                if not connection.in_transaction:
                     self._ids[view] = found[0]
         return known
 
     def delete_view(self, view: str) -> None:
-        with self._writing() as connection:
+        with _text(), self._file.transaction() as connection:
             connection.execute("DELETE FROM online WHERE view = (SELECT id FROM views WHERE name = ?)", (view,))
 
     def clear(self) -> None:
-        with self._writing() as connection:
+        with _text(), self._file.transaction() as connection:
             connection.execute("DELETE FROM online")
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction. It takes the write lock first, so it waits its turn instead of failing late."""
-        with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except UnicodeEncodeError as error:
-            fault = Fault("keys", repr(error.object)[:80], "send text that UTF-8 can hold")
-            raise InvalidInput("a key is not text", fault) from error
-        except (sqlite3.Error, OSError) as error:
-            code = getattr(error, "sqlite_errorcode", 0)
-            if code in _FULL:
-                fault = Fault("online", self._path, "free space on the disk of this file, then try again")
-                raise DiskFull(f"no room in the online store: {error}", fault) from error
-            if code & 0xFF in _DENIED or isinstance(error, OSError):
-                fault = Fault("online", self._path, "make the file and its folder writable by this user")
-                raise NotWritable(f"the online store cannot be opened: {error}", fault) from error
-            fault = Fault("online", self._path, "try again; if the file is damaged, delete it and materialise again")
-            raise NotReady(f"the online store does not answer: {error}", fault) from error
+class _File(SQLiteFile):
+    damaged = "try again; if the file is damaged, delete it and materialise again"
+
+
+@contextmanager
+def _text() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        fault = Fault("keys", repr(error.object)[:80], "send text that UTF-8 can hold")
+        raise InvalidInput("a key is not text", fault) from error

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tropism.core.errors import DiskFull, Fault, NotReady, SettingInvalid
-from tropism.core.plugins import require
 from tropism.storage.kv.base import KV, checked_ttl
+from tropism.storage.kv.redis_client import RedisClient
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tropism.core.clock import Clock
 
@@ -31,21 +28,14 @@ class RedisKV(KV):
             MissingExtra: the package `redis` is not installed.
         """
         del clock
-        self._redis = require("redis", "redis")
-        # Shown in messages, so without its login.
-        self._shown = re.sub(r"//[^@/]*@", "//", url)
         self._prefix = prefix
-        try:
-            self._client: Any = self._redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-        except ValueError as error:
-            fault = Fault("kv.url", self._shown, "write it like redis://127.0.0.1:6379/0")
-            raise SettingInvalid(f"this is no URL of a Redis server: {error}", fault) from error
+        self._client = RedisClient(url, "kv.url")
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         found: list[bytes | None] = []
-        with self._translated():
+        with self._client.translated():
             for start in range(0, len(keys), _CHUNK):
-                found += self._client.mget([self._prefix + key for key in keys[start : start + _CHUNK]])
+                found += self._client.raw.mget([self._prefix + key for key in keys[start : start + _CHUNK]])
         return found
 
     def put_many(self, items: Mapping[str, bytes], ttl: int | None = None) -> None:
@@ -53,29 +43,18 @@ class RedisKV(KV):
         milliseconds = None if checked is None else -(-checked // 1_000)
         if not items:
             return
-        with self._translated():
+        with self._client.translated():
             # MULTI/EXEC: other clients see all of it or none.
-            pipeline = self._client.pipeline(transaction=True)
+            pipeline = self._client.raw.pipeline(transaction=True)
             for key, value in items.items():
                 pipeline.set(self._prefix + key, value, px=milliseconds)
             pipeline.execute()
 
     def delete_many(self, keys: Collection[str]) -> None:
         names = [self._prefix + key for key in keys]
-        with self._translated():
+        with self._client.translated():
             for start in range(0, len(names), _CHUNK):
-                self._client.delete(*names[start : start + _CHUNK])
+                self._client.raw.delete(*names[start : start + _CHUNK])
 
     def close(self) -> None:
-        self._client.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except self._redis.exceptions.RedisError as error:
-            if isinstance(error, self._redis.exceptions.OutOfMemoryError):
-                fault = Fault("kv.url", self._shown, "raise the server's maxmemory, or let it evict keys")
-                raise DiskFull(f"no room in Redis: {error}", fault) from error
-            fault = Fault("kv.url", self._shown, "check that the server runs and takes this login")
-            raise NotReady(f"Redis does not answer: {error}", fault) from error
+        self._client.raw.close()
