@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from tropism.core.task import Feature, Policy, Task
+from tropism.features import Entity, FeatureView, StreamSource, agg
 from tropism.registry import NewChallenge, NewDecision, NewJob, NewVersion, Registry
 from tropism.storage.tables import Database
 
@@ -276,3 +277,44 @@ def test_a_life_of_a_model(registry: Registry) -> None:
     assert registry.decisions.get("d").evidence == {"n": 40}
     assert registry.progress.all().keys() >= {"ingest"}
     assert registry.audit.verify() == ()
+
+
+def test_a_life_of_a_feature_view(registry: Registry) -> None:
+    account = Entity("account", key="account_id")
+    schema = {"account_id": "text", "amount": "number"}
+    payments = StreamSource("payments", timestamp="at", schema=schema)
+    first = FeatureView("spend", entity=account, source=payments, fields=(agg.sum("amount", "24h"),))
+    second = FeatureView("spend", entity=account, source=payments, fields=(agg.sum("amount", "7d"),))
+    features = registry.features
+    assert [change.action for change in features.apply([first], 1).changes] == ["create"] * 3
+    assert features.apply([first], 2).empty
+    features.apply([second], 3)
+    assert [(one.storage_name, one.state) for one in features.serving()] == [("spend@1", "old"), ("spend@2", "live")]
+    features.link("view", "spend@2", "training-set", "t1", 4)
+    features.link("training-set", "t1", "model", "price/1", 5)
+    features.link("training-set", "t1", "model", "price/1", 6)
+    assert [link.to_id for link in features.lineage("source", "stream:payments")][-2:] == ["t1", "price/1"]
+    assert [link.from_id for link in features.lineage("model", "price/1", "up")] == ["stream:payments", "spend@2", "t1"]
+    features.drop("spend", 1, 7)
+    assert [one.storage_name for one in features.serving()] == ["spend@2"]
+    assert registry.audit.verify() == ()
+
+
+def test_of_many_who_apply_features_at_once_each_version_is_made_once(registry: Registry) -> None:
+    account = Entity("account", key="account_id")
+    made = [
+        FeatureView("spend", entity=account, source=_stream(), fields=(agg.count(f"{days}d"),)) for days in (1, 2, 3)
+    ]
+    threads = [threading.Thread(target=registry.features.apply, args=([view], 1)) for view in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = registry.features.serving()
+    assert [one.version for one in found] == [1, 2, 3]
+    assert {one.fingerprint for one in found} == {view.fingerprint for view in made}
+    assert [one.state for one in found] == ["old", "old", "live"]
+
+
+def _stream() -> StreamSource:
+    return StreamSource("payments", timestamp="at", schema={"account_id": "text"})

@@ -33,11 +33,16 @@ def key_text(columns: Sequence[str], row: Mapping[str, object]) -> str:
     parts = []
     for column in columns:
         value = row.get(column)
-        if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _MOST:
+        if isinstance(value, bool) or not isinstance(value, str | int) or not _sound(str(value)):
             fault = Fault(column, repr(value)[:80], f"send text or a whole number of up to {_MOST} characters")
             raise InvalidInput("the key of the entity is not one", fault)
         parts.append(_escaped(str(value)) if len(columns) > 1 else str(value))
     return _BETWEEN.join(parts)
+
+
+def _sound(text: str) -> bool:
+    """Not too long, and without halves of surrogate pairs, which no store can write."""
+    return len(text) <= _MOST and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _escaped(part: str) -> str:

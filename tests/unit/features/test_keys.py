@@ -23,7 +23,7 @@ def test_the_text_of_a_composite_key_is_its_own(keys: list[tuple[str | int, str 
     assert len(set(codes.tolist())) == len(told)
 
 
-@pytest.mark.parametrize("value", [None, True, 1.0, "x" * 1_000, [], 10**600])
+@pytest.mark.parametrize("value", [None, True, 1.0, "x" * 1_000, "\ud800", [], 10**600])
 def test_what_is_no_key_is_refused_by_column(value: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         key_text(("account",), {"account": value})
