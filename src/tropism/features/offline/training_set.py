@@ -16,6 +16,7 @@ from tropism.features.offline.columns import fitted, moments
 from tropism.features.offline.joining import latest
 from tropism.features.offline.refusals import require_columns
 from tropism.features.offline.spilling import gather, join_in_parts, parts_needed
+from tropism.features.sources import DeltaSource, ParquetSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Read = Callable[[FeatureView, Sequence[str]], pa.Table]
 
 _CODE, _TIME, _CREATED = "code", "time", "created"
+_AT_ONCE = 4
+"""Columns that are read together: the times are read again with each of them."""
 
 
 def training_set(
@@ -64,8 +67,7 @@ def training_set(
         if fields:
             narrowed = msgspec.structs.replace(view, fields=fields)
             keys = _label_keys(labels, view, at).append_column(at, times)
-            rows = _rows(narrowed, read, view)
-            joined = (_windows if view.windowed else _plain)(narrowed, rows, keys, at, (memory, work))
+            joined = _features(narrowed, view, read, keys, at, (memory, work))
             found.update({f"{view.name}.{name}": joined[name] for name in narrowed.names})
     for name in wanted:
         labels = labels.append_column(name, found[name])
@@ -124,9 +126,42 @@ def _label_keys(labels: pa.Table, view: FeatureView, at: str) -> pa.Table:
     return pa.table({column: _only(labels, column, what) for column in view.entity.keys})
 
 
-def _rows(narrowed: FeatureView, read: Read, view: FeatureView) -> pa.Table:
-    """Of the view's source, with the columns that the narrowed view needs."""
-    columns = [*narrowed.entity.keys, *(field.column for field in narrowed.fields if field.column)]
+def _features(
+    narrowed: FeatureView, view: FeatureView, read: Read, labels: pa.Table, at: str, limits: tuple[int, Path | None]
+) -> pa.Table:
+    """The columns of one view for each label."""
+    if isinstance(view.source, ParquetSource | DeltaSource) and not view.windowed:
+        first = _read(view, read, view.entity.keys)
+        if parts_needed(first, len(labels), len(narrowed.fields), limits[0]) == 1:
+            return _by_columns(narrowed, view, read, first, labels, at)
+    columns = [*view.entity.keys, *(field.column for field in narrowed.fields if field.column)]
+    rows = _read(view, read, columns)
+    return (_windows if view.windowed else _plain)(narrowed, rows, labels, at, limits)
+
+
+def _by_columns(
+    narrowed: FeatureView, view: FeatureView, read: Read, first: pa.Table, labels: pa.Table, at: str
+) -> pa.Table:
+    """A few columns after the others, where the source reads them apart: never are all of them in memory at once.
+
+    `first`: the keys and times.
+    """
+    label_codes, row_codes = shared_codes([labels, first], view.entity.keys)
+    places = _places(view, _timed(view, first, row_codes), pa.table({_CODE: label_codes, _TIME: labels[at]}))
+    found = {}
+    for start in range(0, len(narrowed.plain), _AT_ONCE):
+        fields = narrowed.plain[start : start + _AT_ONCE]
+        rows = _read(view, read, [one.column for one in fields])
+        if not rows[view.source.timestamp].equals(first[view.source.timestamp]):
+            fault = Fault("source", view.name, "read it again when nothing is written to it")
+            raise DataInvalid(f"the source of '{view.name}' was changed while it was read", fault)
+        for one in fields:
+            found[one.name] = gather(fitted(rows[one.column], one.dtype, f"{view.name}.{one.name}"), places)
+    return pa.table(found)
+
+
+def _read(view: FeatureView, read: Read, columns: Sequence[str]) -> pa.Table:
+    """Columns and times of the view's source."""
     rows = read(view, list(dict.fromkeys(columns)))
     times = [view.source.timestamp, *([view.source.created] if view.source.created else [])]
     require_columns(rows.column_names, [*columns, *times], f"the source of '{view.name}'")
@@ -149,14 +184,10 @@ def _windows(view: FeatureView, rows: pa.Table, labels: pa.Table, at: str, limit
 
 def _plain(view: FeatureView, rows: pa.Table, labels: pa.Table, at: str, limits: tuple[int, Path | None]) -> pa.Table:
     label_codes, row_codes = shared_codes([labels, rows], view.entity.keys)
-    columns = {_CODE: pa.chunked_array([row_codes])}
-    columns |= {f".{one.name}": fitted(rows[one.column], one.dtype, f"{view.name}.{one.name}") for one in view.plain}
-    times = moments(rows[view.source.timestamp], view.source.timestamp)
-    columns[_TIME] = times
-    if view.source.created:
-        created = moments(rows[view.source.created], view.source.created)
-        columns[_CREATED] = pc.coalesce(created, times)
-    rows = pa.table(columns)
+    timed = _timed(view, rows, row_codes)
+    for one in view.plain:
+        timed = timed.append_column(f".{one.name}", fitted(rows[one.column], one.dtype, f"{view.name}.{one.name}"))
+    rows = timed
     labels = pa.table({_CODE: label_codes, _TIME: labels[at]})
 
     def join(rows: pa.Table, labels: pa.Table) -> pa.Table:
@@ -169,7 +200,22 @@ def _plain(view: FeatureView, rows: pa.Table, labels: pa.Table, at: str, limits:
     return join_in_parts((rows, labels), (row_codes, label_codes), join, parts, work)
 
 
+def _timed(view: FeatureView, rows: pa.Table, codes: npt.NDArray[np.int64]) -> pa.Table:
+    """Code, time and, where the source has it, time of creation of each row."""
+    times = moments(rows[view.source.timestamp], view.source.timestamp)
+    columns = {_CODE: pa.chunked_array([codes]), _TIME: times}
+    if view.source.created:
+        columns[_CREATED] = pc.coalesce(moments(rows[view.source.created], view.source.created), times)
+    return pa.table(columns)
+
+
 def _joined(view: FeatureView, rows: pa.Table, labels: pa.Table) -> pa.Table:
+    places = _places(view, rows, labels)
+    return pa.table({name: gather(rows[f".{name}"], places) for name in view.names})
+
+
+def _places(view: FeatureView, rows: pa.Table, labels: pa.Table) -> pa.Array:
+    """The row that holds for each label, null where none does."""
     codes = _ints(rows[_CODE])
     times = _ints(rows[_TIME])
     if rows[_TIME].null_count:
@@ -177,8 +223,7 @@ def _joined(view: FeatureView, rows: pa.Table, labels: pa.Table) -> pa.Table:
     created = _ints(rows[_CREATED]) if _CREATED in rows.column_names else None
     arrival = view.known == "arrival"
     found = latest(_ints(labels[_CODE]), _ints(labels[_TIME]), codes, times, created, arrival, view.lifetime)
-    places = pa.array(found, mask=found < 0)
-    return pa.table({name: gather(rows[f".{name}"], places) for name in view.names})
+    return pa.array(found, mask=found < 0)
 
 
 def _ints(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tropism.core.errors import DataInvalid, InvalidInput
-from tropism.features import Entity, FeatureView, Field, ParquetSource, agg
+from tropism.features import CsvSource, Entity, FeatureView, Field, ParquetSource, agg
 from tropism.features.offline import training_set
 from tropism.features.types import Decimal, Vector
 
@@ -153,13 +153,36 @@ def test_names_choose_features_in_their_order_and_only_their_columns_are_read() 
     asked: dict[str, list[str]] = {}
 
     def read(view: FeatureView, columns: Sequence[str]) -> pa.Table:
-        asked[view.name] = list(columns)
+        asked.setdefault(view.name, []).extend(columns)
         return profiles(a=[1.0, 2.0], b=[3.0, 4.0], c=[5.0, 6.0])
 
     found = training_set(labels(), two, read, at="at", names=["two.c", "one.b"])
     assert found.column_names == ["account_id", "at", "y", "two.c", "one.b"]
     assert found["one.b"].to_pylist() == [4.0, 3.0, None]
     assert asked == {"one": ["account_id", "b"], "two": ["account_id", "c"]}
+
+
+@pytest.mark.parametrize("source", [ParquetSource, CsvSource])
+def test_columns_read_a_few_at_a_time_are_those_read_at_once(source: type[ParquetSource | CsvSource]) -> None:
+    wide = {f"c{place}": pa.array([place, None if place % 3 else -place], pa.int64()) for place in range(11)}
+    rows = profiles(**wide)
+    asked: list[int] = []
+
+    def read(view: FeatureView, columns: Sequence[str]) -> pa.Table:
+        asked.append(len(columns))
+        return rows.select([*columns, "ts"])
+
+    many = view(source=source("profiles", timestamp="ts"), fields=[Field(name, int) for name in wide])
+    found = training_set(labels(), [many], read, at="at")
+    whole = [[None if place % 3 else -place, place, None] for place in range(11)]
+    assert [found[f"profile.{name}"].to_pylist() for name in wide] == whole
+    assert max(asked) == (12 if source is CsvSource else 4)
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused() -> None:
+    times = iter([stamps([0, 5], pa.timestamp("us")), stamps([0, 6], pa.timestamp("us"))])
+    with pytest.raises(DataInvalid, match="was changed while it was read"):
+        training_set(labels(), [view()], lambda view, columns: profiles(ts=next(times)), at="at")
 
 
 def test_labels_keep_columns_types_and_metadata() -> None:
@@ -184,7 +207,7 @@ def test_windowed_views_are_asked_for_the_aggregates_wanted(memory: int) -> None
     names = ["profile.score", "spend.count_24h", "spend.sum_value_24h"]
     found = training_set(labels(), [spend, view()], reading, at="at", names=names, memory=memory)
     assert found.column_names == ["account_id", "at", "y", *names]
-    assert read == ["account_id", "value", "account_id", "value"]
+    assert set(read) == {"account_id", "value"}
     assert found["spend.count_24h"].to_pylist() == [0, 2, 0]
     assert found["spend.sum_value_24h"].to_pylist() == [None, 30, None]
 
