@@ -100,7 +100,7 @@ def _sum(values: list[Any]) -> Any:
     try:
         return float(sum(map(Fraction, values)))
     except OverflowError:
-        return math.copysign(math.inf, sum(map(Fraction, values)))
+        return math.inf if sum(map(Fraction, values)) > 0 else -math.inf
 
 
 def _mean(values: list[Any]) -> Any:
