@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from tests.conformance.redis_server import redis_url
 
 from tropism.core.errors import InvalidInput
 from tropism.storage.kv import KV
@@ -18,21 +18,6 @@ from tropism.storage.kv.redis import RedisKV
 from tropism.storage.kv.sqlite import SQLiteKV
 
 Open = Callable[[], KV]
-
-
-def redis_url() -> str:
-    url = os.environ.get("TROPISM_TEST_REDIS", "")
-    address = url or "redis://127.0.0.1:6379/0"
-    client = redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        client.ping()
-    except redis.exceptions.RedisError:
-        if url:
-            raise
-        pytest.skip("no Redis answers at 127.0.0.1:6379; set TROPISM_TEST_REDIS to test against another")
-    finally:
-        client.close()
-    return address
 
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-import redis
+from tests.conformance.redis_server import redis_url
 
 from tropism.core.errors import NotReady
 from tropism.registry import generation
@@ -22,21 +21,6 @@ LONG, SHORT = 20.0, 0.05
 Open = Callable[[], Notices]
 
 
-def redis_url() -> str:
-    url = os.environ.get("TROPISM_TEST_REDIS", "")
-    address = url or "redis://127.0.0.1:6379/0"
-    client = redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        client.ping()
-    except redis.exceptions.RedisError:
-        if url:
-            raise
-        pytest.skip("no Redis answers at 127.0.0.1:6379; set TROPISM_TEST_REDIS to test against another")
-    finally:
-        client.close()
-    return f"{address}?channel={uuid.uuid4().hex}"
-
-
 @pytest.fixture(params=["postgres", "redis"])
 def server(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -46,7 +30,7 @@ def server(request: pytest.FixtureRequest) -> str:
 def opener(server: str, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Connects again and again, as other processes would."""
     made: list[Notices] = []
-    url = redis_url() if server == "redis" else request.getfixturevalue("schema_url")
+    url = f"{redis_url()}?channel={uuid.uuid4().hex}" if server == "redis" else request.getfixturevalue("schema_url")
 
     def connect() -> Notices:
         made.append(RedisNotices(url) if server == "redis" else PostgresNotices(url))

@@ -6,7 +6,6 @@ Run as a script, this file is a process that writes: `KIND URL PREFIX WHAT`, whe
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import subprocess
@@ -17,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conformance.redis_server import redis_url
 
 from tropism.core.errors import InvalidInput, NotReady, NotWritable, TropismError
 from tropism.features.online import OnlineStore, Packing
@@ -47,21 +46,6 @@ def connect(kind: str, url: str, prefix: str) -> OnlineStore:
 
 def row(event: int, created: int = 0, value: int | None = None) -> bytes:
     return PACKING.pack(event, created, [value])
-
-
-def redis_url() -> str:
-    url = os.environ.get("TROPISM_TEST_REDIS", "")
-    address = url or "redis://127.0.0.1:6379/0"
-    client = redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        client.ping()
-    except redis.exceptions.RedisError:
-        if url:
-            raise
-        pytest.skip("no Redis answers at 127.0.0.1:6379; set TROPISM_TEST_REDIS to test against another")
-    finally:
-        client.close()
-    return address
 
 
 @pytest.fixture(params=["sqlite", "lmdb", pytest.param("redis", marks=pytest.mark.redis)])
@@ -273,7 +257,9 @@ def test_a_damaged_file_says_so(kind: str, name: str, tmp_path: Path) -> None:
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
+    """This file, as a program of its own."""
+    command = [sys.executable, "-m", "tests.conformance.test_online_store", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
 def write_shuffled(store: OnlineStore, seed: int) -> None:
