@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = "\x1f"
 _MOST = 512
+_PLAIN, _TOO_LARGE = 2**64, 10**_MOST
 
 
 def key_text(columns: Sequence[str], row: Mapping[str, object]) -> str:
@@ -30,19 +31,36 @@ def key_text(columns: Sequence[str], row: Mapping[str, object]) -> str:
     >>> key_text(("account",), {"account": 17}) == key_text(("account",), {"account": "17"}) == "17"
     True
     """
+    if len(columns) == 1:
+        # Nearly all keys are one of these two, and every read of features makes them.
+        only = row.get(columns[0])
+        if type(only) is int and -_PLAIN < only < _PLAIN:
+            return str(only)
+        if type(only) is str and len(only) <= _MOST and only.isascii():
+            return only
     parts = []
     for column in columns:
         value = row.get(column)
-        if isinstance(value, bool) or not isinstance(value, str | int) or not _sound(str(value)):
-            fault = Fault(column, repr(value)[:80], f"send text or a whole number of up to {_MOST} characters")
+        if isinstance(value, bool) or not isinstance(value, str | int) or not _sound(value):
+            fault = Fault(column, _shown(value), f"send text or a whole number of up to {_MOST} characters")
             raise InvalidInput("the key of the entity is not one", fault)
         parts.append(_escaped(str(value)) if len(columns) > 1 else str(value))
     return _BETWEEN.join(parts)
 
 
-def _sound(text: str) -> bool:
+def _sound(value: str | int) -> bool:
     """Not too long, and without halves of surrogate pairs, which no store can write."""
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        return False
+    text = str(value)
     return len(text) <= _MOST and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # Python writes no number of thousands of digits
+        return f"too long ({type(value).__name__})"
 
 
 def _escaped(part: str) -> str:
@@ -77,8 +95,8 @@ def shared_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Cod
             total = codes
             continue
         missing = (total < 0) | (codes < 0)
-        _, pairs = np.unique(total * (codes.max(initial=0) + 1) + codes, return_inverse=True)
-        total = np.where(missing, -1, pairs)
+        pairs = pa.array(total * (codes.max(initial=0) + 1) + codes, mask=missing)
+        total = _codes([pa.chunked_array([pairs])])
     assert total is not None
     ends = np.cumsum([len(table) for table in tables])[:-1]
     return [np.asarray(part, np.int64) for part in np.split(total, ends)]
@@ -87,9 +105,21 @@ def shared_codes(tables: Sequence[pa.Table], columns: Sequence[str]) -> list[Cod
 def _codes(columns: list[pa.ChunkedArray]) -> Codes:
     whole = all(pa.types.is_integer(column.type) and column.type != pa.uint64() for column in columns)
     columns = [column.cast(pa.int64() if whole else pa.large_string()) for column in columns]
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    encoded = pa.chunked_array(chunks, columns[0].type).combine_chunks().dictionary_encode()
-    codes: Codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    keys = pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
+    if whole and (differences := _differences(keys)) is not None:
+        return differences
+    codes: Codes = np.asarray(keys.combine_chunks().dictionary_encode().indices.fill_null(-1), np.int64)
+    return codes
+
+
+def _differences(keys: pa.ChunkedArray) -> Codes | None:
+    """Whole numbers less the smallest, -1 for null: codes without a look-up. None where they would be no small ones."""
+    least, most = pc.min_max(keys).as_py().values()
+    if least is None or most - least >= len(keys):
+        return None
+    codes: Codes = np.asarray(keys.fill_null(least) if keys.null_count else keys, np.int64) - least
+    if keys.null_count:
+        codes[np.asarray(keys.is_null())] = -1
     return codes
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -23,11 +25,37 @@ def test_the_text_of_a_composite_key_is_its_own(keys: list[tuple[str | int, str 
     assert len(set(codes.tolist())) == len(told)
 
 
-@pytest.mark.parametrize("value", [None, True, 1.0, "x" * 1_000, "\ud800", [], 10**600])
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 1.0, "x" * 513, "\ud800", [], b"a", 10**512, -(10**511), pytest.param(10**5_000, id="too long")],
+)
 def test_what_is_no_key_is_refused_by_column(value: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         key_text(("account",), {"account": value})
     assert caught.value.faults[0].field == "account"
+
+
+class Place(StrEnum):
+    NORTH = "north"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (17, "17"),
+        (-(2**70), str(-(2**70))),
+        (10**512 - 1, "9" * 512),
+        ("", ""),
+        ("a\x1f\\b", "a\x1f\\b"),
+        ("ключ", "ключ"),
+        ("é" * 512, "é" * 512),
+        (Place.NORTH, "north"),
+    ],
+)
+def test_text_and_whole_numbers_are_keys_as_they_are_written(value: object, text: str) -> None:
+    key = key_text(("account",), {"account": value, "other": 1.0})
+    assert key == text
+    assert type(key) is str
 
 
 def test_numbers_and_text_that_read_the_same_are_the_same_key() -> None:
@@ -41,6 +69,21 @@ def test_numbers_and_text_that_read_the_same_are_the_same_key() -> None:
     assert [one.tolist() for one in shared_codes([numbers, small], ["a"])] == [[0, 1, -1, 2], [1, 0]]
     large = pa.table({"a": pa.array([2**63, 1], pa.uint64())})
     assert [one.tolist() for one in shared_codes([numbers, large], ["a"])] == [[0, 1, -1, 2], [3, 0]]
+
+
+@pytest.mark.parametrize("least", [-(2**63), -5, 0, 2**63 - 3])
+@pytest.mark.parametrize("step", [1, 2**40])
+def test_whole_numbers_near_or_far_from_one_another_are_told_apart(least: int, step: int) -> None:
+    places = [2, None, 0, 2, 1 if least + step < 2**63 else 0]
+    numbers = [None if place is None else min(least + place * step, 2**63 - 1) for place in places]
+    left, right = pa.table({"a": pa.array(numbers, pa.int64())}), pa.table({"a": pa.array(numbers[:3], pa.int64())})
+    first, second = shared_codes([left, right], ["a"])
+    assert second.tolist() == first[:3].tolist()
+    assert first[1] == -1
+    told = {number: code for number, code in zip(numbers, first.tolist(), strict=True) if number is not None}
+    assert [told[number] for number in numbers if number is not None] == np.delete(first, 1).tolist()
+    assert len(set(told.values())) == len(told)
+    assert min(told.values()) >= 0
 
 
 def test_a_composite_key_with_a_missing_part_is_none() -> None:

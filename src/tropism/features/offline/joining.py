@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tropism.features.offline.ordering import ascending, in_threads, rough_order, stable_order
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -33,33 +35,44 @@ def latest(
     """
     found = np.full(len(label_codes), -1, np.int64)
     rows = _asked_for(label_codes, row_codes)
-    if not len(rows):
+    codes, times, created = (_chosen(one, rows) for one in (row_codes, row_times, row_created))
+    if codes is None or times is None or not len(codes):
         return found
-    codes, times = row_codes[rows], row_times[rows]
-    created = None if row_created is None else row_created[rows]
+    known_from = np.maximum(times, created) if known and created is not None else times
     known_from = np.maximum(times, created) if known and created is not None else times
     by_time, by_known, by_label = _keys(codes, times, known_from, label_codes, label_times)
     ordered, winner = _winners(by_time, by_known, created)
+
+    def held(asked: Ints) -> Ints:
+        """The row that holds for each of some labels."""
+        place = np.searchsorted(ordered, by_label.take(asked), side="right") - 1
+        row, code = winner.take(place, mode="clip"), label_codes.take(asked)
+        holds = (place >= 0) & (code >= 0) & (codes.take(row) == code)
+        if ttl is not None:
+            # As unsigned numbers the difference is right even where it does not fit the signed ones.
+            age = label_times.take(asked) - times.take(row)
+            holds &= age.view(np.uint64) < np.uint64(min(ttl, 2**64 - 1))
+        return np.where(holds, row if rows is None else rows.take(row), -1)
+
     # Searching in order is many times quicker than at random: it stays within the processor's caches.
-    asked = np.argsort(by_label)
-    place = np.searchsorted(ordered, by_label[asked], side="right") - 1
-    row = winner[place.clip(0)]
-    label_codes, label_times = label_codes[asked], label_times[asked]
-    holds = (place >= 0) & (label_codes >= 0) & (codes[row] == label_codes)
-    if ttl is not None:
-        # As unsigned numbers the difference is right even where it does not fit the signed ones.
-        holds &= (label_times - times[row]).view(np.uint64) < np.uint64(min(ttl, 2**64 - 1))
-    found[asked[holds]] = rows[row[holds]]
+    asked = rough_order(by_label)
+    found[asked] = in_threads(held, asked)
     return found
 
 
-def _asked_for(label_codes: Ints, row_codes: Ints) -> Ints:
-    """Indices of the rows whose code some label has."""
+def _asked_for(label_codes: Ints, row_codes: Ints) -> Ints | None:
+    """Indices of the rows whose code some label has; None for all rows, where leaving out a few is not worth it."""
     most = max(label_codes.max(initial=-1), row_codes.max(initial=-1))
     asked = np.zeros(most + 2, np.bool_)
     asked[np.maximum(label_codes, -1)] = True
     asked[-1] = False  # where code -1 points to
-    return np.flatnonzero(asked[np.maximum(row_codes, -1)])
+    chosen = asked[np.maximum(row_codes, -1)]
+    few = len(chosen) - np.count_nonzero(chosen) <= len(chosen) // 8
+    return None if few and row_codes.min(initial=0) >= 0 else np.flatnonzero(chosen)
+
+
+def _chosen(values: Ints | None, rows: Ints | None) -> Ints | None:
+    return values if values is None or rows is None else values.take(rows)
 
 
 def _winners(by_time: Ints, by_known: Ints, created: Ints | None) -> tuple[Ints, Ints]:
@@ -69,18 +82,12 @@ def _winners(by_time: Ints, by_known: Ints, created: Ints | None) -> tuple[Ints,
     holds is their maximum in the order of (time, created, index): a running maximum, which does not cross codes, as
     that order has the code first. So late rows cost one more sort, and nothing is tried row by row.
     """
-    order = np.argsort(by_time, kind="stable")
-    if created is not None and _repeats(by_time[order]):
-        order = np.lexsort((created, by_time))
-    known = by_known[order]
-    if (known[1:] >= known[:-1]).all():  # no row is known after a later one
+    order, ordered = stable_order(by_time, created)
+    known = ordered if by_known is by_time else by_known.take(order)
+    if ascending(known):  # no row is known after a later one
         return known, order
-    again = np.argsort(known, kind="stable")
-    return known[again], order[np.maximum.accumulate(again)]
-
-
-def _repeats(ordered: Ints) -> bool:
-    return bool((ordered[1:] == ordered[:-1]).any())
+    again, known = stable_order(known)
+    return known, order.take(np.maximum.accumulate(again))
 
 
 def _keys(codes: Ints, times: Ints, known: Ints, label_codes: Ints, label_times: Ints) -> tuple[Ints, Ints, Ints]:
@@ -88,11 +95,14 @@ def _keys(codes: Ints, times: Ints, known: Ints, label_codes: Ints, label_times:
     low, high = int(times.min()) - 1, int(known.max())
     span = high - low + 1
     if low >= np.iinfo(np.int64).min and (int(codes.max()) + 2) * span < 2**63:
-        steps = [times - low, known - low, label_times.clip(low, high) - low]
+        steps = [one - low for one in (times, known, label_times.clip(low, high))]
     else:
         distinct = np.unique(np.concatenate([times, known]))
         steps = [np.searchsorted(distinct, one, side="right") for one in (times, known, label_times)]
         span = len(distinct) + 1
     # Labels whose code is beyond the rows' only have to come after them.
     label_codes = np.minimum(label_codes, codes.max() + 1).clip(0)
-    return codes * span + steps[0], codes * span + steps[1], label_codes * span + steps[2]
+    for step, owner in zip(steps, (codes, codes, label_codes), strict=True):
+        step += owner * span
+    by_time, by_known, by_label = steps
+    return by_time, by_time if known is times else by_known, by_label

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from tropism.core.errors import DiskFull, Fault, InvalidInput, NotWritable
+from tropism.features.offline.columns import MOMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,8 @@ def _put_back(files: Sequence[Path], back: pa.Array) -> pa.ChunkedArray:
 def gather(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
     """The column's values at places, null where a place is null."""
     kind = column.type
+    if kind in (pa.float64(), pa.int64(), MOMENT) and len(column) and len(places):
+        return pa.chunked_array([_gather_numbers(column, places)])
     # Arrow's plain text reaches to 2 GiB a chunk, and values are found many times quicker in one chunk than in many.
     if pa.types.is_string(kind):
         column = column.cast(pa.large_string())
@@ -109,6 +112,35 @@ def gather(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray:
     step = max(len(places) * _CHUNK // max(size, 1), 1) if pa.types.is_string(kind) else max(len(places), 1)
     taken = [whole.take(places.slice(start, step)).cast(kind) for start in range(0, len(places), step)]
     return pa.chunked_array(taken, kind)
+
+
+def _gather_numbers(column: pa.ChunkedArray, places: pa.Array) -> pa.Array:
+    """`gather` of eight bytes each, where NumPy is several times quicker than Arrow; 0 where the result is null."""
+    chunks = [chunk for chunk in column.chunks if len(chunk)]
+    numbers, at = np.concatenate([_numbers(chunk) for chunk in chunks]), _numbers(places)
+    taken = numbers.take(at, mode="clip")
+    if not (column.null_count or places.null_count):
+        return pa.Array.from_buffers(column.type, len(at), [None, pa.py_buffer(taken)])
+    valid = _valid(places)
+    if column.null_count:
+        valid &= np.concatenate([_valid(chunk) for chunk in chunks]).take(at, mode="clip")
+    taken *= valid
+    bits = np.packbits(valid, bitorder="little")
+    return pa.Array.from_buffers(column.type, len(at), [pa.py_buffer(bits), pa.py_buffer(taken)])
+
+
+def _numbers(array: pa.Array) -> Ints:
+    """What is in its memory, which for null is anything."""
+    return np.frombuffer(array.buffers()[1], np.int64, array.offset + len(array))[array.offset :]
+
+
+def _valid(array: pa.Array) -> npt.NDArray[np.uint8]:
+    """1 where there is a value, 0 for null."""
+    bits = array.buffers()[0]
+    if bits is None:
+        return np.ones(len(array), np.uint8)
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), count=array.offset + len(array), bitorder="little")
+    return flags[array.offset :]
 
 
 def _write(path: Path, table: pa.Table) -> None:

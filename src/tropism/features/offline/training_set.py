@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tropism.features.views import FeatureView
+    from tropism.features.views import FeatureView, Field
 
     Read = Callable[[FeatureView, Sequence[str]], pa.Table]
 
@@ -46,9 +47,10 @@ def training_set(
     """The labels with their rows, order and columns as they were, then a column `view.feature` for each feature.
 
     `at`: the labels' column of times, as for `read_source`. `read`: the rows of a view's source, with the columns
-    named, its `timestamp` and its `created`. `names`: the features wanted, in their order; all without it. `memory`:
-    bytes that the join of one view may take beside the source itself; above it, keys are joined in parts, through
-    files in a temporary folder of `work`. A key with more rows than fit is joined as a whole.
+    named, its `timestamp` and its `created`, if any; also called in another thread, though never twice at once.
+    `names`: the features wanted, in their order; all without it. `memory`: bytes that the join of one view may take
+    beside the source itself; above it, keys are joined in parts, through files in a temporary folder of `work`. A key
+    with more rows than fit is joined as a whole.
 
     A feature is null where no row of the label's key holds at its time, which includes labels without a key. Rows
     without a key or without a time never count; those without a time of creation count as created at their time.
@@ -144,20 +146,33 @@ def _by_columns(
 ) -> pa.Table:
     """A few columns after the others, where the source reads them apart: never are all of them in memory at once.
 
-    `first`: the keys and times.
+    The next ones are read while the rows are joined or values are taken. `first`: the keys and times.
     """
-    label_codes, row_codes = shared_codes([labels, first], view.entity.keys)
-    places = _places(view, _timed(view, first, row_codes), pa.table({_CODE: label_codes, _TIME: labels[at]}))
-    found = {}
-    for start in range(0, len(narrowed.plain), _AT_ONCE):
-        fields = narrowed.plain[start : start + _AT_ONCE]
-        rows = _read(view, read, [one.column for one in fields])
+    fields = narrowed.plain
+    batches = [fields[start : start + _AT_ONCE] for start in range(0, len(fields), _AT_ONCE)]
+    without_created = msgspec.structs.replace(view, source=msgspec.structs.replace(view.source, created=""))
+
+    def columns(batch: Sequence[Field]) -> pa.Table:
+        rows = _read(without_created, read, [one.column for one in batch])
         if not rows[view.source.timestamp].equals(first[view.source.timestamp]):
             fault = Fault("source", view.name, "read it again when nothing is written to it")
             raise DataInvalid(f"the source of '{view.name}' was changed while it was read", fault)
-        for one in fields:
-            found[one.name] = gather(fitted(rows[one.column], one.dtype, f"{view.name}.{one.name}"), places)
-    return pa.table(found)
+        return rows
+
+    def taken(one: Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        return gather(fitted(column, one.dtype, f"{view.name}.{one.name}"), places)
+
+    found: list[pa.ChunkedArray] = []
+    with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(pa.cpu_count()) as taking:
+        coming = reading.submit(columns, batches[0])
+        label_codes, row_codes = shared_codes([labels, first], view.entity.keys)
+        places = _places(view, _timed(view, first, row_codes), pa.table({_CODE: label_codes, _TIME: labels[at]}))
+        for batch, following in zip(batches, [*batches[1:], None], strict=True):
+            rows = coming.result()
+            if following:
+                coming = reading.submit(columns, following)
+            found.extend(taking.map(taken, batch, [rows[one.column] for one in batch]))
+    return pa.table(found, names=list(narrowed.names))
 
 
 def _read(view: FeatureView, read: Read, columns: Sequence[str]) -> pa.Table:
@@ -205,7 +220,8 @@ def _timed(view: FeatureView, rows: pa.Table, codes: npt.NDArray[np.int64]) -> p
     times = moments(rows[view.source.timestamp], view.source.timestamp)
     columns = {_CODE: pa.chunked_array([codes]), _TIME: times}
     if view.source.created:
-        columns[_CREATED] = pc.coalesce(moments(rows[view.source.created], view.source.created), times)
+        created = moments(rows[view.source.created], view.source.created)
+        columns[_CREATED] = pc.coalesce(created, times) if created.null_count else created
     return pa.table(columns)
 
 

@@ -113,3 +113,25 @@ def test_much_text_comes_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.num_chunks > 5
     assert found.equals(wanted)
     assert gather(column.slice(0, 0), pa.array([None], pa.int64())).to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.float64(), pa.int64(), pa.timestamp("us", "UTC"), pa.decimal128(30, 2), pa.bool_()]
+)
+@pytest.mark.parametrize("missing", [True, False])
+def test_values_are_taken_as_arrow_takes_them(kind: pa.DataType, missing: bool) -> None:
+    """From chunks that begin within their memory, some of them empty."""
+    values = pa.array([None if missing and place % 5 == 2 else place % 2 for place in range(60)], pa.int64())
+    whole = values.cast(pa.timestamp("us")).cast(kind) if pa.types.is_timestamp(kind) else values.cast(kind)
+    column = pa.chunked_array([whole.slice(3, 20), whole.slice(0, 0), whole.slice(30), whole.slice(11, 1)])
+    for places in ([None, 0, 50, 3, 3, None, 19, 20], [7, 0, 50, 49], [], [None, None]):
+        at = pa.array([9, *places, 9], pa.int64()).slice(1, len(places))
+        found = gather(column, at)
+        found.validate(full=True)
+        assert found.type == kind
+        assert found.equals(column.take(at))
+
+
+def test_nothing_of_other_rows_is_left_under_a_null() -> None:
+    found = gather(pa.chunked_array([[7.5, 8.5]]), pa.array([None, 1, None], pa.int64())).chunk(0)
+    assert np.frombuffer(found.buffers()[1], np.float64).tolist() == [0.0, 8.5, 0.0]
