@@ -80,6 +80,20 @@ def test_rows_come_in_the_order_asked_with_none_for_absent_ones(store: OnlineSto
     ]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 63, 64, 255, 256, 257, 260, 600, 1_025])
+def test_any_number_of_keys_is_read_in_one_go(store: OnlineStore, count: int) -> None:
+    written = {f"key-{number}": row(number) for number in range(0, 700, 3)}
+    store.write(VIEW, list(written), list(written.values()))
+    draw = random.Random(count)
+    keys = [f"key-{draw.randrange(700)}" for _ in range(count)]
+    other = [f"key-{place}" for place in range(count)]
+
+    assert store.read([(VIEW, keys), (VIEW, other)]) == [
+        [written.get(key) for key in keys],
+        [written.get(key) for key in other],
+    ]
+
+
 def test_nothing_asked_or_given_is_nothing_done(store: OnlineStore) -> None:
     assert store.write(VIEW, [], []) == 0
     assert store.read([]) == []
@@ -196,6 +210,20 @@ def test_processes_that_write_in_any_order_leave_the_newest(store: OnlineStore, 
     assert store.read([(VIEW, keys)]) == [[row(4, 4)] * 20]
 
 
+@pytest.mark.parametrize("count", [50, 500])
+def test_a_read_of_many_keys_and_views_meets_no_write_half_done(place: tuple[str, str, str], count: int) -> None:
+    store = connect(*place)
+    with started(*place, "generations") as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        reads = [store.read([(VIEW, GENERATION[:count]), ("mark@1", ["a"])]) for _ in range(500)]
+        writer.kill()
+    store.close()
+    assert {len(set(found)) for found, _ in reads} == {1}
+    assert len({found[0] for found, _ in reads}) > 1
+    assert all(mark is None or (found[0] is not None and mark <= found[0]) for found, (mark,) in reads)
+
+
 @pytest.mark.parametrize("acknowledged", [1, 2, 5, 9])
 def test_a_killed_writer_leaves_whole_writes_and_none_of_what_it_confirmed_is_lost(
     place: tuple[str, str, str], acknowledged: int
@@ -272,6 +300,7 @@ def write_shuffled(store: OnlineStore, seed: int) -> None:
 def write_generations(store: OnlineStore) -> None:
     for generation in range(10**5):
         store.write(VIEW, GENERATION, [row(generation)] * len(GENERATION))
+        store.write("mark@1", ["a"], [row(generation)])
         sys.stdout.write(f"{generation}\n")
         sys.stdout.flush()
 

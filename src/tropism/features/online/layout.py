@@ -76,13 +76,14 @@ class Layout:
         self.order = tuple(place for group in groups for place in group)
         """The features in the order in which they lie."""
         self.bits = -(-len(self.dtypes) // 8)
-        codes = [f"{4 * one.size}s" if one.kind == "vector" else _CODES[one.kind] for one in self.dtypes]
-        self.values = struct.Struct("<" + "".join(codes[place] for place in self.order))
-        offsets = [0] * len(codes)
+        self.codes = tuple(f"{4 * one.size}s" if one.kind == "vector" else _CODES[one.kind] for one in self.dtypes)
+        """What `struct` calls the features."""
+        self.values = struct.Struct("<" + "".join(self.codes[place] for place in self.order))
+        offsets = [0] * len(self.codes)
         end = HEAD + self.bits
         for place in self.order:
             offsets[place] = end
-            end += struct.calcsize("<" + codes[place])
+            end += struct.calcsize("<" + self.codes[place])
         self.offsets = tuple(offsets)
         self.size = end
         """Bytes of a row without the texts themselves."""

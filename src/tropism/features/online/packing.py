@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tropism.core.errors import DataInvalid, Fault, InvalidInput
 from tropism.features.online.columns import packed_rows, row_columns
-from tropism.features.online.layout import HEAD, VERSION, Layout, head, times
-from tropism.features.online.scalars import decoder, encoder, missing, zero
+from tropism.features.online.layout import VERSION, Layout, head, times
+from tropism.features.online.scalars import encoder, missing, zero
+from tropism.features.online.unpacking import Unpacking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +36,8 @@ class Packing:
         self._layout = layout = Layout(dtypes)
         self.dtypes = layout.dtypes
         self._encoders = [(place, encoder(dtypes[place]), zero(dtypes[place])) for place in layout.order]
-        decoders = [(place, decoder(dtypes[place])) for place in layout.order if dtypes[place].kind != "text"]
-        self._decoders = [(place, decode) for place, decode in decoders if decode]
-        self._flat = layout.order == tuple(range(len(dtypes)))
-        self._all = (1 << len(dtypes)) - 1
+        self._every = Unpacking(layout, range(len(dtypes)))
+        self._lengths = struct.Struct(f"<{len(layout.texts)}I")
         self._blank = self.pack(0, 0, [None] * len(dtypes))
 
     def pack(self, event: int, created: int, values: Sequence[Any]) -> bytes:
@@ -86,29 +85,11 @@ class Packing:
         """
         self._checked([row])
         event, created = times(row)
-        return event, created, self.values(row)
+        return event, created, list(self._every.values([row])[0])
 
-    def values(self, row: bytes) -> list[Any]:
-        """The values of a row that is `sound`."""
-        layout = self._layout
-        held = layout.values.unpack_from(row, HEAD + layout.bits)
-        if self._flat:
-            values = list(held)
-        else:
-            values = [None] * len(held)
-            for place, found in zip(layout.order, held, strict=True):
-                values[place] = found
-        for place, decode in self._decoders:
-            values[place] = decode(values[place])
-        end = layout.size
-        for place in layout.texts:
-            start, end = end, end + values[place]
-            values[place] = row[start:end].decode()
-        nulls = int.from_bytes(row[HEAD : HEAD + layout.bits], "little") & self._all
-        while nulls:
-            values[(nulls & -nulls).bit_length() - 1] = None
-            nulls &= nulls - 1
-        return values
+    def unpacking(self, places: Sequence[int]) -> Unpacking:
+        """Takes these features, in this order, out of rows that are `sound`."""
+        return Unpacking(self._layout, places)
 
     def sound(self, rows: Sequence[bytes]) -> bool:
         """Whether all rows are of this layout's version and length."""
@@ -121,7 +102,7 @@ class Packing:
         layout = self._layout
         if len(row) < layout.size or row[0] != VERSION:
             return False
-        lengths = struct.unpack_from(f"<{len(layout.texts)}I", row, layout.offsets[layout.texts[0]])
+        lengths = self._lengths.unpack_from(row, layout.offsets[layout.texts[0]])
         if len(row) != layout.size + sum(lengths):
             return False
         try:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, UnknownFeature
-from tropism.features.online.layout import VERSION, head
+from tropism.features.online.layout import VERSION, head, times
+from tropism.features.online.marks import MARKS, moment_of
 from tropism.features.online.packing import Packing
+from tropism.features.online.unpacking import by_name
 from tropism.features.types import Dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
 
@@ -39,18 +42,21 @@ class Status(StrEnum):
 
 
 class OnlineView(msgspec.Struct, frozen=True):
-    """What the online store knows of a view. `stored`: its name there, with its version. `ttl`: µs, None for ever."""
+    """What the online store knows of a view. `stored`: its name there, with its version. `ttl`: µs, None for ever.
+    `streamed`: its rows were created when they were taken in, also those that were not true yet."""
 
     name: str
     stored: str
     names: tuple[str, ...]
     dtypes: tuple[Dtype, ...]
     ttl: int | None = None
+    streamed: bool = False
 
     @classmethod
-    def of(cls, view: FeatureView, stored: str) -> OnlineView:
-        """Of a view of fields as they are."""
-        return cls(view.name, stored, view.names, tuple(field.dtype for field in view.plain), view.lifetime)
+    def of(cls, view: FeatureView, stored: str, dtypes: Sequence[Dtype] | None = None) -> OnlineView:
+        """`dtypes`: of its features; those of a view of fields as they are if not given."""
+        kinds = [field.dtype for field in view.plain] if dtypes is None else dtypes
+        return cls(view.name, stored, view.names, tuple(kinds), view.lifetime, view.streamed)
 
 
 class _Part:
@@ -58,27 +64,38 @@ class _Part:
 
     def __init__(self, view: OnlineView, packing: Packing, places: list[int]) -> None:
         self.view, self.packing, self.places = view, packing, places
-        self.nothing: list[Any] = [None] * len(view.names)
+        self._unpacking = packing.unpacking(places)
+        self._nothing: Sequence[Any] = [None] * len(places)
 
     def judged(self, rows: list[bytes | None], now: int) -> tuple[list[bytes | None], list[Status]]:
         """The rows that count, None for the others; and the status of each. Rows of one version sort by time."""
         ttl = self.view.ttl
         oldest = bytes((VERSION,)) if ttl is None else head(max(now - ttl + 1, _FIRST), _FIRST)
         later = head(now + 1, _FIRST)
+        present = [row for row in rows if row is not None]
+        # Of many rows the first and the last in time tell of all.
+        current = present and len(present) == len(rows) and oldest <= min(present) and max(present) < later
+        if current and self.packing.sound(present):
+            return rows, [Status.PRESENT] * len(rows)
         live = [row if row is not None and oldest <= row < later else None for row in rows]
-        present = [row for row in live if row is not None]
-        if not self.packing.sound(present):
+        if not self.packing.sound([row for row in live if row is not None]):
             live = [row if row is not None and self.packing.sound((row,)) else None for row in live]
-        elif len(present) == len(live):
-            return live, [Status.PRESENT] * len(live)
-        return live, [self._status(row, alive, later) for row, alive in zip(rows, live, strict=True)]
+        judged = zip(rows, live, strict=True)
+        return live, [self._gone(row, later) if alive is None else Status.PRESENT for row, alive in judged]
 
-    def _status(self, row: bytes | None, alive: bytes | None, later: bytes) -> Status:
-        if alive is not None:
-            return Status.PRESENT
+    def _gone(self, row: bytes | None, later: bytes) -> Status:
         if row is None or row >= later or not self.packing.sound((row,)):
             return Status.MISSING
         return Status.EXPIRED
+
+    def values(self, live: list[bytes | None]) -> list[Sequence[Any]]:
+        """The features asked for, for each row."""
+        present = [row for row in live if row is not None]
+        found = self._unpacking.values(present)
+        if len(present) == len(live):
+            return found
+        each = iter(found)
+        return [self._nothing if row is None else next(each) for row in live]
 
     def unfit(self, rows: list[bytes | None]) -> int:
         return sum(row is not None and not self.packing.sound((row,)) for row in rows)
@@ -99,15 +116,14 @@ class _Plan:
             spots.append((view.name, len(places)))
             places.append(place)
         self.parts = [_Part(*views[name], places) for name, places in wanted.items()]
-        # Where each feature is among all values of all parts, and among the arrays of those asked for.
-        starts, begins, value, array = {}, {}, 0, 0
+        # Where each feature is among those that the parts give, one part after the other.
+        begins, end = {}, 0
         for part in self.parts:
-            starts[part.view.name], begins[part.view.name] = value, array
-            value, array = value + len(part.view.names), array + len(part.places)
-        chosen = [starts[name] + wanted[name][spot] for name, spot in spots]
-        # With one too many at its end, because of one alone `itemgetter` makes no tuple.
-        self.pick = None if chosen == list(range(value)) else itemgetter(*chosen, 0)
-        self.arrays = [begins[name] + spot for name, spot in spots]
+            begins[part.view.name] = end
+            end += len(part.places)
+        self.order = [begins[name] + spot for name, spot in spots]
+        self.pick = None if self.order == list(range(end)) else itemgetter(*self.order)
+        self.named = by_name(self.names)
         types = [views[name][0].dtypes[wanted[name][spot]].arrow() for name, spot in spots]
         self.schema: pa.Schema = pa.schema(list(zip(self.names, types, strict=True)))
 
@@ -121,13 +137,27 @@ class Features:
         found: list[list[bytes | None]],
         live: list[list[bytes | None]],
         statuses: dict[str, list[Status]],
+        marks: list[bytes | None],
     ) -> None:
         self._plan = plan
+        self._marks = marks
         self._found = found
         self._live = live
         self.names = plan.names
         self.statuses = statuses
         """For each view that was read, the status of each entity."""
+
+    @property
+    def known(self) -> dict[str, list[int]]:
+        """For each view, up to which moment (µs) everything known of an entity is in what was read of it.
+
+        A row may have been written after the view was marked last: then it is known up to when that row was.
+        """
+        found = {}
+        for part, rows, mark in zip(self._plan.parts, self._found, self._marks, strict=True):
+            least, begin = moment_of(mark), int(part.view.streamed)
+            found[part.view.name] = [least if row is None else max(least, *times(row)[begin:]) for row in rows]
+        return found
 
     @property
     def unfit(self) -> int:
@@ -136,19 +166,13 @@ class Features:
 
     def rows(self) -> list[dict[str, Any]]:
         """A value for each name and entity, as `Column.to_pylist` of Arrow gives them."""
-        names, pick = self.names, self._plan.pick
-        parts = [
-            [part.nothing if row is None else part.packing.values(row) for row in live]
-            for part, live in zip(self._plan.parts, self._live, strict=True)
-        ]
-        rows = (
-            parts[0]
-            if len(parts) == 1
-            else [[value for some in row for value in some] for row in zip(*parts, strict=True)]
-        )
-        if pick is None:
-            return [dict(zip(names, row, strict=True)) for row in rows]
-        return [dict(zip(names, pick(row), strict=False)) for row in rows]
+        rows: Iterable[Sequence[Any]]
+        rows, *others = [part.values(live) for part, live in zip(self._plan.parts, self._live, strict=True)]
+        if others:
+            rows = [list(chain.from_iterable(row)) for row in zip(rows, *others, strict=True)]
+        if self._plan.pick is not None:
+            rows = map(self._plan.pick, rows)
+        return self._plan.named(rows)
 
     def table(self) -> pa.Table:
         """A column for each name, a row for each entity."""
@@ -157,7 +181,7 @@ class Features:
         arrays = []
         for part, live in zip(self._plan.parts, self._live, strict=True):
             arrays += part.packing.columns(live, part.places)
-        return pa.Table.from_arrays([arrays[place] for place in self._plan.arrays], schema=self._plan.schema)
+        return pa.Table.from_arrays([arrays[place] for place in self._plan.order], schema=self._plan.schema)
 
 
 class OnlineReader:
@@ -168,8 +192,9 @@ class OnlineReader:
         self._views = {view.name: (view, Packing(view.dtypes)) for view in views}
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
-    def get(self, keys: Keys, names: Sequence[str], now: int) -> Features:
-        """Features `view.feature` of entities at the moment `now` (µs), in one round trip.
+    def get(self, keys: Keys, names: Sequence[str], now: int, *, marks: bool = False) -> Features:
+        """Features `view.feature` of entities at the moment `now` (µs), in one round trip. `marks`: with how far the
+        views have come, for `Features.known`.
 
         `keys`: of the entities, as `key_text` gives them; or such a list for each view by its name, of equal lengths,
         where the views are of different entities. A row that is not yet true at `now`, is too old, or is of another
@@ -185,19 +210,24 @@ class OnlineReader:
         if len({len(some) for some in by_view}) > 1:
             lengths = ", ".join(str(len(some)) for some in by_view)
             raise InvalidInput("the lists of keys differ in length", Fault("keys", lengths, "send a key for each row"))
-        found = self._store.read([(part.view.stored, some) for part, some in zip(plan.parts, by_view, strict=True)])
+        wanted = [(part.view.stored, some) for part, some in zip(plan.parts, by_view, strict=True)]
+        marked: list[bytes | None] = [None] * len(wanted)
+        if marks:
+            *found, marked = self._store.read([*wanted, (MARKS, [stored for stored, _ in wanted])])
+        else:
+            found = self._store.read(wanted)
         live, statuses = [], {}
         for part, rows in zip(plan.parts, found, strict=True):
             some, statuses[part.view.name] = part.judged(rows, now)
             live.append(some)
-        return Features(plan, found, live, statuses)
+        return Features(plan, found, live, statuses, marked)
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         plan = self._plans.get(names)
         if plan is None:
-            plan = _Plan(self._views, names)
-            if not plan.names:
+            if not names:
                 raise InvalidInput("no features are asked for", Fault("names", "none", "name at least one"))
+            plan = _Plan(self._views, names)
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
             self._plans[names] = plan

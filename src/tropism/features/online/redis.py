@@ -43,6 +43,8 @@ class RedisOnlineStore(OnlineStore):
     Rows with a time to keep are dropped by the server when it is over, by its clock.
     """
 
+    remote = True
+
     def __init__(self, url: str, prefix: str = "tropism:online:") -> None:
         """`url`: `redis://host:port/db`, also `rediss://` and `unix://`. `prefix` stands before every key.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from itertools import repeat
+from functools import cache
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from tropism.core.errors import Fault, InvalidInput
@@ -25,8 +25,7 @@ _PRAGMAS = ("mmap_size=268435456", "cache_size=-16384")
 # Bytes 2 to 17 are `layout.STAMP`.
 _WRITE = """INSERT INTO online (view, key, row) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET row = excluded.row WHERE substr(online.row, 2, 16) <= substr(excluded.row, 2, 16)"""
-# A subquery per key gives the rows in the order asked, and NULL for those that are not there.
-_READ = "SELECT (SELECT row FROM online WHERE view = ?1 AND key = wanted.value) FROM json_each(?2) AS wanted"
+_ABREAST, _MOST = 4, 256
 _ONE = "SELECT row FROM online WHERE view = ? AND key = ?"
 
 
@@ -65,29 +64,34 @@ class SQLiteOnlineStore(OnlineStore):
             return connection.executemany(_WRITE, zip(repeat(known, len(keys)), keys, rows, strict=True)).rowcount
 
     def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
-        with _text(), self._file.reading() as connection:
+        # One statement reads one state of the file; several do inside of a transaction.
+        several = len(wanted) > 1 or any(len(keys) > _MOST for _, keys in wanted)
+        with _text(), self._file.transaction("DEFERRED") if several else self._file.reading() as connection:
             return [self._rows(connection, view, keys) for view, keys in wanted]
 
     def _rows(self, connection: sqlite3.Connection, view: str, keys: Sequence[str]) -> list[bytes | None]:
         known = self._id(connection, view)
         if known is None:
             return [None] * len(keys)
-        if len(keys) > 1:
-            wanted = json.dumps(keys, ensure_ascii=False)
-            if "\\u0000" not in wanted:  # where `json_each` ends a text
-                return [row for (row,) in connection.execute(_READ, (known, wanted))]
-        found = [connection.execute(_ONE, (known, key)).fetchone() for key in keys]
-        return [row[0] if row else None for row in found]
+        self._ids[view] = known
+        if len(keys) == 1:
+            found = connection.execute(_ONE, (known, keys[0])).fetchone()
+            return [found[0] if found else None]
+        rows: list[bytes | None] = []
+        for start in range(0, len(keys), _MOST):
+            some = keys[start : start + _MOST]
+            lines = -(-len(some) // _ABREAST)
+            spare = (None,) * (lines * _ABREAST - len(some))
+            rows += chain.from_iterable(connection.execute(_many(lines), (known, *some, *spare)))
+            del rows[start + len(some) :]
+        return rows
 
     def _id(self, connection: sqlite3.Connection, view: str) -> int | None:
         known = self._ids.get(view)
         if known is None:
             found = connection.execute("SELECT id FROM views WHERE name = ?", (view,)).fetchone()
-            if found:
-                # Seen inside of a transaction that may yet fail: remembered only when it can be read outside of one.
-                known = found[0]
-                if not connection.in_transaction:
-                    self._ids[view] = found[0]
+            # Not remembered here: a writer sees it inside of a transaction that may yet fail.
+            known = found[0] if found else None
         return known
 
     def delete_view(self, view: str) -> None:
@@ -100,6 +104,23 @@ class SQLiteOnlineStore(OnlineStore):
 
     def close(self) -> None:
         self._file.close()
+
+
+@cache
+def _many(lines: int) -> str:
+    """Rows of keys, in their order; NULL for those that are not there.
+
+    Each row of the answer costs a step between Python and SQLite, so it holds several.
+    """
+    places = range(_ABREAST)
+    names = ", ".join(f"k{place}" for place in places)
+    starts = range(2, 2 + lines * _ABREAST, _ABREAST)  # ?1 is the view
+    wanted = ", ".join("(" + ", ".join(f"?{start + place}" for place in places) + ")" for start in starts)
+    rows = ", ".join(f"o{place}.row" for place in places)
+    joins = " ".join(
+        f"LEFT JOIN online AS o{place} ON o{place}.view = ?1 AND o{place}.key = k{place}" for place in places
+    )
+    return f"WITH wanted ({names}) AS (VALUES {wanted}) SELECT {rows} FROM wanted {joins}"
 
 
 class _File(SQLiteFile):

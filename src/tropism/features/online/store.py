@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,9 @@ class OnlineStore(ABC):
     `layout.STAMP`, its event and created time. Every store raises `NotReady` when it is away, `DiskFull` when there is
     no room, and `NotWritable` or `SettingInvalid` when it cannot be opened.
     """
+
+    remote: ClassVar[bool] = False
+    """Whether reading waits for another machine."""
 
     @abstractmethod
     def write(self, view: str, keys: Sequence[str], rows: Sequence[bytes], keep: int | None = None) -> int:
@@ -30,7 +33,8 @@ class OnlineStore(ABC):
 
     @abstractmethod
     def read(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
-        """Rows of several views in one round trip: for each (view, keys), a row or None for each key in order."""
+        """Rows of several views in one round trip, all as they are at one moment: for each (view, keys), a row or None
+        for each key in order."""
 
     @abstractmethod
     def delete_view(self, view: str) -> None:
