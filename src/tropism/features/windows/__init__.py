@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tropism.features.windows.offline import window_values
-from tropism.features.windows.online import WindowStore
+from tropism.features.windows.online import WindowRead, WindowStore
 
-__all__ = ["WindowStore", "window_values"]
+__all__ = ["WindowRead", "WindowStore", "window_values"]

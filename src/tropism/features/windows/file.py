@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from tropism.storage.kv.sqlite_file import SQLiteFile
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS views (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, applied INTEGER NOT NULL, latest INTEGER);
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, applied INTEGER NOT NULL, latest INTEGER,
+    known INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS offsets (
     view INTEGER NOT NULL, part TEXT NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (view, part)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tiles (
@@ -23,11 +25,23 @@ CREATE TABLE IF NOT EXISTS young (
     PRIMARY KEY (view, key, position)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS young_ready ON young (view, ready);
 """
+_COLUMNS = "SELECT count(*) FROM pragma_table_info('views') WHERE name = 'known'"
+_ADD = "ALTER TABLE views ADD COLUMN known INTEGER NOT NULL DEFAULT 0"
 
 
 class TileFile(SQLiteFile):
-    """Tiles, events that are too young for them, and offsets."""
+    """Tiles, events that are too young for them, and how far each view has come."""
 
     def __init__(self, path: Path) -> None:
         """Raises `NotWritable` if the file cannot be opened."""
         super().__init__(str(path), _SCHEMA, "the store of tiles", "windows")
+        with self.reading() as connection:
+            old = not _complete(connection)
+        if old:
+            with self.transaction("IMMEDIATE") as connection:
+                if not _complete(connection):  # another process may have been first
+                    connection.execute(_ADD)
+
+
+def _complete(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute(_COLUMNS).fetchone()[0])

@@ -28,6 +28,7 @@ _OLD = "DELETE FROM tiles WHERE view = ? AND hop = ? AND start < ?"
 _WAIT = "INSERT INTO young (view, key, position, ready, event) VALUES (?, ?, ?, ?, ?)"
 _RIPE = "SELECT key, event FROM young WHERE view = ? AND ready < ? ORDER BY position"
 _FOLDED = "DELETE FROM young WHERE view = ? AND ready < ?"
+_KNOWN = "UPDATE views SET known = max(known, ?) WHERE id = ?"
 _decode = msgspec.msgpack.decode
 _encode = msgspec.msgpack.encode
 
@@ -61,8 +62,11 @@ class Folding:
         found = connection.execute("SELECT id, applied, latest FROM views WHERE name = ?", (plan.name,))
         self._view, self._applied, self._latest = found.fetchone()
 
-    def apply(self, rows: Sequence[Incoming], offsets: Mapping[str, int], places: Places | None) -> int:
-        """Takes the events that the view does not have yet, and says how many they were."""
+    def apply(self, rows: Sequence[Incoming], offsets: Mapping[str, int], places: Places | None, upto: int) -> int:
+        """Takes the events that the view does not have yet, and says how many they were. `upto`: as `known` of
+        `WindowStore.apply`."""
+        if upto:
+            self._connection.execute(_KNOWN, (upto, self._view))
         fresh = self._fresh(rows, offsets, places)
         reached = dict(offsets)
         for part, offset in places or ():

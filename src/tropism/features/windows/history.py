@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SLICE = 1 << 18
 _NEVER = np.iinfo(np.int64).min
+_NONE = np.zeros(0, np.int64)
 
 
 class Column(NamedTuple):
@@ -39,7 +40,8 @@ class Slice(NamedTuple):
     """All events and labels of some keys, each sorted by (key, time), times in µs.
 
     `codes`, `times`, `until`: of the events, shape (n,); an event counts for labels after `until`. `label_codes`,
-    `label_times`: shape (m,). `columns`: by name. `rows`: the places of the labels in their table.
+    `label_times`: shape (m,). `columns`: by name. `rows`: the places of the labels in their table. `arrivals`, shape
+    (n,), and `reach`, shape (m,): an event counts for labels whose reach is not before its arrival; or empty.
     """
 
     codes: Ints
@@ -49,10 +51,12 @@ class Slice(NamedTuple):
     label_codes: Ints
     label_times: Ints
     rows: Ints
+    arrivals: Ints
+    reach: Ints
 
 
-def slices(view: FeatureView, events: pa.Table, labels: pa.Table, at: str) -> Iterator[Slice]:
-    """Slices that hold all labels together, in no order that matters.
+def slices(view: FeatureView, events: pa.Table, labels: pa.Table, at: str, known: str | None = None) -> Iterator[Slice]:
+    """Slices that hold all labels together, in no order that matters. `known`: the column of what becomes `reach`.
 
     Raises:
         DataInvalid: a column is not there or of a wrong type, or a label has no time.
@@ -64,15 +68,17 @@ def slices(view: FeatureView, events: pa.Table, labels: pa.Table, at: str) -> It
     codes, label_codes = shared_codes([events, labels], view.entity.keys)
     kept = np.flatnonzero((codes >= 0) & times.is_valid().to_numpy(zero_copy_only=False))
     moments = times.fill_null(0).to_numpy()[kept]
-    known = np.maximum(moments, _known(view, events)[kept])
+    arrivals = _arrivals(view, events, needed=known is not None)[kept]
+    complete = np.maximum(moments, arrivals)
     codes = codes[kept]
-    order = np.lexsort((known, moments, codes))
+    order = np.lexsort((complete, moments, codes))
     taken = pa.array(kept[order])
     columns = {name: column(view, events, name, taken) for name in sorted({a.column for a in view.aggregations} - {""})}
-    until = known[order] if view.known == "arrival" else np.full(len(order), _NEVER)
+    until = complete[order] if view.known == "arrival" else np.full(len(order), _NEVER)
     stamps = label_times.to_numpy()
     rows = np.lexsort((stamps, label_codes))
-    whole = Slice(codes[order], moments[order], until, columns, label_codes[rows], stamps[rows], rows)
+    arrived, reach = (arrivals[order], _reach(labels, known)[rows]) if known is not None else (_NONE, _NONE)
+    whole = Slice(codes[order], moments[order], until, columns, label_codes[rows], stamps[rows], rows, arrived, reach)
     yield from _cut(whole)
 
 
@@ -97,6 +103,8 @@ def _cut(whole: Slice) -> Iterator[Slice]:
             whole.label_codes[labels],
             whole.label_times[labels],
             whole.rows[labels],
+            whole.arrivals[here],
+            whole.reach[labels],
         )
         start, label_start = end, label_end
 
@@ -119,11 +127,25 @@ def _moments(table: pa.Table, name: str) -> pa.Array:
     return found.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64()).combine_chunks()
 
 
-def _known(view: FeatureView, events: pa.Table) -> Ints:
+def _arrivals(view: FeatureView, events: pa.Table, *, needed: bool) -> Ints:
     if not view.source.created or view.source.created not in events.column_names:
+        if needed:
+            fix = "give the events the source's column with the time of their arrival"
+            raise DataInvalid("the events do not say when they arrived", Fault("created", view.source.created, fix))
         return np.full(len(events), _NEVER)
-    known: Ints = _moments(events, view.source.created).fill_null(_NEVER).to_numpy()
-    return known
+    arrivals: Ints = _moments(events, view.source.created).fill_null(_NEVER).to_numpy()
+    return arrivals
+
+
+def _reach(labels: pa.Table, known: str) -> Ints:
+    found = _found(labels, known)
+    moments = found.combine_chunks() if found.type == pa.int64() else _moments(labels, known)
+    if moments.null_count:
+        raise DataInvalid(
+            "a label does not say what was known", Fault(known, "null", "give it a time, or 0 for nothing")
+        )
+    reach: Ints = moments.to_numpy()
+    return reach
 
 
 def column_kind(view: FeatureView, name: str, found: Any) -> Dtype:

@@ -36,7 +36,9 @@ _PAIRS = 1 << 22
 _PLACES = 1 << 62
 
 
-def window_values(view: FeatureView, events: pa.Table, labels: pa.Table, at: str) -> pa.Table:
+def window_values(
+    view: FeatureView, events: pa.Table, labels: pa.Table, at: str, *, known: str | None = None
+) -> pa.Table:
     """The view's features for each label at its time, to the last bit those that a `WindowStore` gives.
 
     `events`: the entity's keys, the source's timestamp (and created, if it has one; null is known at once) and the
@@ -44,12 +46,16 @@ def window_values(view: FeatureView, events: pa.Table, labels: pa.Table, at: str
     time are passed over; a label without a key has no events. Returns a column per aggregation, by its name, and a
     row per label in order.
 
+    `known` names a column of the labels, timestamps or µs, such as the `known` of `WindowStore.read`: only events whose
+    created is at or before it count for the label. So what was served is computed again, however late the store was.
+    Events equal in timestamp and created must stand in the order in which they were applied.
+
     Raises:
         DataInvalid: a column is missing or of a wrong type, a label has no time, or a sum has too many digits.
     """
     parts: dict[str, list[pa.Array]] = {name: [] for name in view.names}
     rows = [np.zeros(0, np.int64)]
-    for piece in slices(view, events, labels, at):
+    for piece in slices(view, events, labels, at, known):
         rows.append(piece.rows)
         spans: dict[tuple[int, int], _Span] = {}
         for aggregation in view.aggregations:
@@ -88,20 +94,36 @@ class _Span:
         self._late = self._late_spans(length, step)
 
     def _late_spans(self, length: int, step: int) -> tuple[Ints, Ints]:
-        """For each event, the labels [a, b) in whose windows it is although it was not known yet."""
+        """For each event, labels [a, b) in whose windows it is, those among them for which it was not known yet."""
         piece = self.piece
-        last = np.minimum(piece.until, (piece.times // step + 1) * step + length - 1)
-        a, b = (
-            _first(piece.label_codes, piece.label_times, piece.codes, np.maximum(moments, piece.times) + 1)
-            for moments in (piece.times, last)
-        )
+
+        def after(moments: Ints) -> Ints:
+            return _first(piece.label_codes, piece.label_times, piece.codes, np.maximum(moments, piece.times) + 1)
+
+        last = (piece.times // step + 1) * step + length - 1
+        a, b = after(piece.times), after(np.minimum(piece.until, last))
+        if len(piece.reach):
+            reached = _first(piece.label_codes, _least_to_come(piece), piece.codes, piece.arrivals)
+            b = np.maximum(b, np.minimum(after(last), reached))
         return a, b
 
     def late(self) -> Iterator[_Pairs]:
         a, b = self._late
         events = np.flatnonzero(b > a)
         for pairs in _expanded(a[events], b[events]):
-            yield _Pairs(pairs.events, events[pairs.labels])
+            found = _Pairs(pairs.events, events[pairs.labels])
+            if len(self.piece.reach):
+                late = ~self.known(found)
+                found = _Pairs(found.labels[late], found.events[late])
+            yield found
+
+    def known(self, pairs: _Pairs) -> Flags:
+        """Whether the event was known for the label, shape (k,)."""
+        piece = self.piece
+        known = piece.until[pairs.events] < piece.label_times[pairs.labels]
+        if len(piece.reach):
+            known &= piece.arrivals[pairs.events] <= piece.reach[pairs.labels]
+        return known
 
     def total(self, values: Ints) -> Ints:
         """Sums of values of the events (n,) for each label (m,)."""
@@ -114,9 +136,17 @@ class _Span:
     def pairs(self, valid: Flags) -> Iterator[_Pairs]:
         """All labels with the events of their windows, known and valid."""
         for pairs in _expanded(self.low, self.high):
-            known = self.piece.until[pairs.events] < self.piece.label_times[pairs.labels]
-            kept = known & valid[pairs.events]
+            kept = self.known(pairs) & valid[pairs.events]
             yield _Pairs(pairs.labels[kept], pairs.events[kept])
+
+
+def _least_to_come(piece: Slice) -> Ints:
+    """The least reach of each label and those of its key after it, shape (m,): sorted within a key."""
+    steps = _unique(piece.reach)
+    base = (piece.label_codes - piece.label_codes[0]) * len(steps)
+    least = np.minimum.accumulate((base + np.searchsorted(steps, piece.reach))[::-1])[::-1]
+    found: Ints = steps[least - base]
+    return found
 
 
 def _first(codes: Ints, times: Ints, keys: Ints, moments: Ints) -> Ints:
@@ -219,7 +249,6 @@ def _exact(span: _Span, column: Column, valid: Flags, *, squared: bool = False) 
 
 def _latest(span: _Span, column: Column) -> Ints:
     """The place of the last event that is known and valid, going back from the end of each window; -1 for none."""
-    piece = span.piece
     places = span.high - 1
     going = np.arange(len(places))
     while len(going):
@@ -227,7 +256,7 @@ def _latest(span: _Span, column: Column) -> Ints:
         inside = here >= span.low[going]
         places[going[~inside]] = -1
         going, here = going[inside], here[inside]
-        bad = ~column.valid[here] | (piece.until[here] >= piece.label_times[going])
+        bad = ~(column.valid[here] & span.known(_Pairs(going, here)))
         going = going[bad]
         places[going] -= 1
     return places

@@ -6,9 +6,10 @@ tiles until they have been known for `allowance`, so that a read may name a mome
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from tropism.core.clock import SECOND, Clock, SystemClock
 from tropism.core.errors import Fault, InvalidInput
@@ -24,16 +25,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tropism.features.views import FeatureView
-    from tropism.features.windows.plan import Row, Tiling
-    from tropism.features.windows.states import State
+    from tropism.features.windows.plan import Row
 
-_TILES = """SELECT key, start, states FROM tiles
-WHERE view = ? AND hop = ? AND key IN (SELECT value FROM json_each(?)) AND start >= ? AND start < ?"""
+_TILES = "SELECT start, states FROM tiles WHERE view = ? AND hop = ? AND key = ? AND start >= ? AND start < ?"
 # The plus keeps SQLite from going through all events that wait, by its index on `ready`.
-_YOUNG = """SELECT key, event FROM young
-WHERE view = ? AND key IN (SELECT value FROM json_each(?)) AND +ready < ?"""
+_YOUNG = "SELECT event FROM young WHERE view = ? AND key = ? AND +ready < ?"
+_decode = msgspec.msgpack.decode
 
 Place = tuple[str, int]
+Tile = tuple[int, bytes]
+
+
+class WindowRead(NamedTuple):
+    """Features of some keys. `known`: up to which moment (µs) the view had all that arrived; 0 if it never said."""
+
+    values: list[dict[str, Any]]
+    known: int
 
 
 class WindowStore:
@@ -61,13 +68,17 @@ class WindowStore:
         events: Sequence[Mapping[str, Any]] | pa.Table,
         offsets: Mapping[str, int],
         places: Sequence[Place] | None = None,
+        *,
+        known: int | None = None,
     ) -> int:
         """Takes a batch of events into the tiles of views of one stream, all of it or, on an error, none.
 
         `events`: in the order of the source; times are datetimes or µs. Where the source has a `created` column, an
         event without a value there is known from now on. `offsets`: of the last event of each partition in the batch.
         `places`: the partition and offset of each event; those that a view already has are passed over. Without them,
-        a batch can only be sent again whole: it is passed over by a view that has its offsets.
+        a batch can only be sent again whole: it is passed over by a view that has its offsets. `known`: up to which
+        moment (µs) the views have, with this batch, all that arrived; it is stored with the batch and handed out with
+        values. Events of one moment of arrival belong into one batch.
 
         Returns how many events were taken, added up over the views.
 
@@ -85,46 +96,46 @@ class WindowStore:
         rows = [[plan.row(event, now) for event in _each(plan, events)] for plan in plans]
         with self._file.transaction("IMMEDIATE") as connection:
             return sum(
-                Folding(connection, plan, now, self._allowance).apply(one, offsets, places)
+                Folding(connection, plan, now, self._allowance).apply(one, offsets, places, known or 0)
                 for plan, one in zip(plans, rows, strict=True)
             )
 
-    def values(self, view: FeatureView, keys: Sequence[str], now: int) -> list[dict[str, Any]]:
-        """The view's features by name for each key (`keys.key_text`), as `Column.to_pylist` gives them.
+    def read(self, view: FeatureView, keys: Sequence[str], now: int) -> WindowRead:
+        """The view's features by name for each key (`keys.key_text`), and what it had when they were read.
 
-        They are the values at `now` (µs): of events that happened and were known before. For a moment more than the
-        allowance before the last `apply` they are not exact.
+        Values are those at `now` (µs): of events that happened and were known before, as `Column.to_pylist` gives
+        them. For a moment more than the allowance before the last `apply` they are not exact.
+        `window_values(..., known=...)` gives the same ones of the history.
 
         Raises:
             DataInvalid: a sum has too many digits.
             NotReady: the file cannot be read.
         """
         plan = self._plan(view)
-        wanted = json.dumps(list(set(keys)))
-        found = {key: plan.new() for key in keys}
+        stored: dict[str, tuple[list[list[Tile]], list[tuple[bytes]]]] = {}
         with self._file.transaction("DEFERRED") as connection:
-            number = _number(connection, plan)
-            tiles = [
-                connection.execute(_TILES, (number, one.hop, wanted, floor(now - one.longest, one.hop), now)).fetchall()
-                for one in plan.tilings
-            ]
-            young = connection.execute(_YOUNG, (number, wanted, now)).fetchall()
-        recent: defaultdict[str, list[Row]] = defaultdict(list)
-        for key, event in young:
-            recent[key].append(waiting(event))
-        for tiling, some in zip(plan.tilings, tiles, strict=True):
-            _merge(tiling, some, recent, now, found)
-        return [plan.values(found[key]) for key in keys]
+            number, known = _state(connection, plan)
+            spans = [(one.hop, floor(now - one.longest, one.hop)) for one in plan.tilings]
+            execute = connection.execute
+            for key in dict.fromkeys(keys):
+                tiles = [execute(_TILES, (number, hop, key, begin, now)).fetchall() for hop, begin in spans]
+                stored[key] = (tiles, execute(_YOUNG, (number, key, now)).fetchall())
+        found = {key: _merged(plan, *some, now) for key, some in stored.items()}
+        return WindowRead([dict(found[key]) for key in keys], known)
+
+    def values(self, view: FeatureView, keys: Sequence[str], now: int) -> list[dict[str, Any]]:
+        """The values that `read` gives. Raises as it does."""
+        return self.read(view, keys, now).values
 
     def offsets(self, view: FeatureView) -> dict[str, int]:
         """The last offset taken of each partition."""
         with self._file.transaction("DEFERRED") as connection:
-            return offsets_of(connection, _number(connection, self._plan(view)))
+            return offsets_of(connection, _state(connection, self._plan(view))[0])
 
     def drop(self, view: FeatureView) -> None:
         """Forgets a view, its offsets too."""
         with self._file.transaction("IMMEDIATE") as connection:
-            number = _number(connection, self._plan(view))
+            number, _ = _state(connection, self._plan(view))
             for table in ("tiles", "young", "offsets"):
                 connection.execute(f"DELETE FROM {table} WHERE view = ?", (number,))
             connection.execute("DELETE FROM views WHERE id = ?", (number,))
@@ -139,36 +150,35 @@ class WindowStore:
         return plan
 
 
-def _number(connection: sqlite3.Connection, plan: Plan) -> int:
-    found = connection.execute("SELECT id FROM views WHERE name = ?", (plan.name,)).fetchone()
-    return int(found[0]) if found else -1
+def _state(connection: sqlite3.Connection, plan: Plan) -> tuple[int, int]:
+    """The view's number and how far it has come."""
+    found = connection.execute("SELECT id, known FROM views WHERE name = ?", (plan.name,)).fetchone()
+    return found or (-1, 0)
 
 
 def _each(plan: Plan, events: Sequence[Mapping[str, Any]] | pa.Table) -> Iterable[Mapping[str, Any]]:
     return plan.events(events) if hasattr(events, "schema") else events
 
 
-def _merge(
-    tiling: Tiling,
-    tiles: Iterable[tuple[str, int, bytes]],
-    recent: Mapping[str, list[Row]],
-    now: int,
-    found: Mapping[str, list[State]],
-) -> None:
-    """Adds tiles and events to the states of each key, where they are in the window of the feature."""
-    begins = [(one.place, one.part, floor(now - one.aggregation.length, tiling.hop)) for one in tiling.features]
-    for key, start, packed in tiles:
-        states, mine = tiling.unpack(packed), found[key]
-        for place, part, begin in begins:
-            if start >= begin:
-                mine[place].merge(states[part])
-    for key, rows in recent.items():
-        young: defaultdict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            young[floor(row[0], tiling.hop)].append(row)
-        for start, some in young.items():
-            states, mine = tiling.new(), found[key]
-            tiling.fold(states, some)
-            for place, part, begin in begins:
+def _merged(plan: Plan, tiles: Sequence[Iterable[Tile]], young: Iterable[tuple[bytes]], now: int) -> dict[str, Any]:
+    """The features of one key from its tiles, by hop, and the events that wait beside them."""
+    found, recent = plan.new(), [waiting(event) for (event,) in young]
+    for tiling, some in zip(plan.tilings, tiles, strict=True):
+        begins = [
+            (found[one.place], one.part, floor(now - one.aggregation.length, tiling.hop)) for one in tiling.features
+        ]
+        for start, packed in some:
+            parts = _decode(packed)
+            for state, part, begin in begins:
                 if start >= begin:
-                    mine[place].merge(states[part])
+                    state.absorb(parts[part])
+        grouped: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in recent:
+            grouped[floor(row[0], tiling.hop)].append(row)
+        for start, rows in grouped.items():
+            states = tiling.new()
+            tiling.fold(states, rows)
+            for state, part, begin in begins:
+                if start >= begin:
+                    state.merge(states[part])
+    return plan.values(found)

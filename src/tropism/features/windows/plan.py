@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Row = tuple[int, int, int, list[Any]]
 """An event: timestamp, when it is known (µs), position, values of the plan's columns."""
 _COUNTED = Dtype("integer")
+_decode = msgspec.msgpack.decode
 
 
 class Part(NamedTuple):
@@ -68,8 +69,7 @@ class Tiling(NamedTuple):
         return msgspec.msgpack.encode([state.packed() for state in states])
 
     def unpack(self, packed: bytes) -> list[State]:
-        found = msgspec.msgpack.decode(packed)
-        return [part.state.unpacked(one) for part, one in zip(self.parts, found, strict=True)]
+        return [part.state.unpacked(one) for part, one in zip(self.parts, _decode(packed), strict=True)]
 
 
 class Plan:

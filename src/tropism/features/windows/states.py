@@ -52,6 +52,10 @@ class State(ABC):
     def unpacked(cls, packed: Any) -> Self:
         """A state from what `packed` gave."""
 
+    def absorb(self, packed: Any) -> None:
+        """Merges what another's `packed` gave. Those of which a read takes many do it without making a state."""
+        self.merge(self.unpacked(packed))
+
     def to_bytes(self) -> bytes:
         return msgspec.msgpack.encode(self.packed())
 
@@ -73,6 +77,9 @@ class Count(State):
 
     def merge(self, other: Self) -> None:
         self.count += other.count
+
+    def absorb(self, packed: Any) -> None:
+        self.count += packed
 
     def value(self, _aggregation: Aggregation, _kind: Dtype) -> int:
         return self.count
@@ -113,13 +120,25 @@ class Sum(State):
             self.squares += value * value
 
     def merge(self, other: Self) -> None:
-        if other.exponent < self.exponent:
-            self._scale(other.exponent)
-        shift = other.exponent - self.exponent
-        self.count += other.count
-        self.total += other.total << shift
-        self.squares += other.squares << 2 * shift
-        self.far |= other.far
+        self._join(other.count, other.total, other.exponent, other.far, other.squares)
+
+    def absorb(self, packed: Any) -> None:
+        self._join(*packed)
+
+    def _join(self, count: int, total: Any, exponent: int, far: int, squares: Any = 0) -> None:
+        if type(total) is bytes:
+            total = _long(total)
+        if type(squares) is bytes:
+            squares = _long(squares)
+        if exponent < self.exponent:
+            self._scale(exponent)
+        elif exponent > self.exponent:
+            total <<= exponent - self.exponent
+            squares <<= 2 * (exponent - self.exponent)
+        self.count += count
+        self.total += total
+        self.squares += squares
+        self.far |= far
 
     def _scale(self, exponent: int) -> None:
         self.total <<= self.exponent - exponent
@@ -176,6 +195,10 @@ class _Extreme(State):
         if other.best is not None:
             self.add(other.best, (0, 0, 0))
 
+    def absorb(self, packed: Any) -> None:
+        if packed is not None:
+            self.add(_long(packed), (0, 0, 0))
+
     def value(self, _aggregation: Aggregation, _kind: Dtype) -> Any:
         return self.best
 
@@ -223,6 +246,10 @@ class Last(State):
         if other.order is not None:
             self.add(other.latest, other.order)
 
+    def absorb(self, packed: Any) -> None:
+        if packed is not None:
+            self.add(_long(packed[3]), tuple(packed[:3]))
+
     def value(self, _aggregation: Aggregation, _kind: Dtype) -> Any:
         return self.latest
 
@@ -257,15 +284,23 @@ class Distinct(State):
             self.registers = bytearray(other.registers) if mine is None else merged(mine, other.registers)
         self._settle()
 
+    def absorb(self, packed: Any) -> None:
+        if isinstance(packed, bytes):
+            self.merge(self.unpacked(packed))
+        else:  # of many tiles: `value` settles it once
+            self.hashes.update(packed)
+
     def _settle(self) -> None:
         if self.registers is not None or len(self.hashes) > EXACT:
             self.registers = sketched(self.hashes, self.registers)
             self.hashes = set()
 
     def value(self, _aggregation: Aggregation, _kind: Dtype) -> int:
+        self._settle()
         return len(self.hashes) if self.registers is None else estimate(self.registers)
 
     def packed(self) -> Any:
+        self._settle()
         return sorted(self.hashes) if self.registers is None else bytes(self.registers)
 
     @classmethod

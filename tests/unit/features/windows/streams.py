@@ -63,13 +63,15 @@ def table(events: Sequence[Event]) -> pa.Table:
     return pa.table(columns)
 
 
-def labels(pairs: Sequence[tuple[str, int]]) -> pa.Table:
+def labels(pairs: Sequence[tuple[str, int]], known: Sequence[int] | None = None) -> pa.Table:
     times = pa.array([time for _, time in pairs], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    return pa.table({"who": pa.array([who for who, _ in pairs], pa.string()), "t": times})
+    asked = pa.table({"who": pa.array([who for who, _ in pairs], pa.string()), "t": times})
+    return asked if known is None else asked.append_column("known", pa.array(known, pa.int64()))
 
 
-def reference(of: FeatureView, events: Sequence[Event], who: str, now: int) -> dict[str, Any]:
-    """The features by definition, one event at a time."""
+def reference(of: FeatureView, events: Sequence[Event], who: str, now: int, reach: int = 1 << 62) -> dict[str, Any]:
+    """The features by definition, one event at a time; of those that arrived at `reach` or before."""
+    events = [event for event in events if event.get("arrived") is None or from_datetime(event["arrived"]) <= reach]
     found = {}
     for one in of.aggregations:
         begin = (now - one.length) // one.step * one.step

@@ -71,20 +71,44 @@ def test_values_are_those_of_the_definition_to_the_last_bit(
         }
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(event(), max_size=12),
+    st.lists(st.tuples(st.sampled_from(["x", "y", "z", None]), TIMES, TIMES), max_size=8),
+    st.sampled_from(["arrival", "event"]),
+)
+def test_only_what_had_arrived_by_then_counts_for_a_label(
+    events: list[Event], asked: list[tuple[str, int, int]], known: str
+) -> None:
+    of = view(known=known)
+    wanted = labels([(who, time) for who, time, _ in asked], [reach for *_, reach in asked])
+    found = window_values(of, table(events), wanted, "t", known="known").to_pylist()
+    present = [one for one in events if one["who"]]
+    expected = [reference(of, present, who, time, reach) for who, time, reach in asked]
+    for row, wanted_row in zip(found, expected, strict=True):
+        assert {name: bits(value) for name, value in row.items()} == {
+            name: bits(value + 0.0 if isinstance(value, float) else value) for name, value in wanted_row.items()
+        }
+
+
 @pytest.mark.parametrize("places", [1, 1 << 62])
-def test_a_longer_history_in_several_slices(monkeypatch: pytest.MonkeyPatch, places: int) -> None:
+@pytest.mark.parametrize("known", ["arrival", "event"])
+def test_a_longer_history_in_several_slices(monkeypatch: pytest.MonkeyPatch, places: int, known: str) -> None:
     monkeypatch.setattr("tropism.features.windows.history._SLICE", 100)
     monkeypatch.setattr("tropism.features.windows.offline._PAIRS", 50)
     monkeypatch.setattr("tropism.features.windows.offline._PLACES", places)
-    events = random_events(1, 600)
+    events, of = random_events(1, 600), view(known=known)
     random = np.random.default_rng(2)
     asked = [
         (f"a{random.integers(0, 42)}", int(random.integers(-40, 40) * SECOND + random.integers(0, 3)))
         for _ in range(80)
     ]
-    found = window_values(view(), table(events), labels(asked), "t").to_pylist()
-    for row, (who, time) in zip(found, asked, strict=True):
-        assert row == reference(view(), events, who, time)
+    found = window_values(of, table(events), labels(asked), "t").to_pylist()
+    assert found == [reference(of, events, *one) for one in asked]
+    # Behind by up to three seconds, ahead, and in one of ten nothing has come yet.
+    reach = [time + int(random.integers(-3, 2) * SECOND) if random.random() < 0.9 else -(10**9) for _, time in asked]
+    found = window_values(of, table(events), labels(asked, reach), "t", known="known").to_pylist()
+    assert found == [reference(of, events, *one, upto) for one, upto in zip(asked, reach, strict=True)]
 
 
 def test_an_event_counts_after_it_happened_and_arrived_and_from_the_beginning_of_a_hop() -> None:
@@ -175,3 +199,21 @@ def test_a_label_without_a_time_is_refused() -> None:
     asked = pa.table({"who": ["x"], "t": pa.array([None], pa.timestamp("us", "UTC"))})
     with pytest.raises(DataInvalid):
         window_values(view(), table([]), asked, "t")
+
+
+def test_what_was_known_may_be_a_time_but_not_missing_and_events_must_say_when_they_arrived() -> None:
+    of, asked = view(agg.count("10s")), labels([("x", 5), ("x", 5)], [2, 3])
+    events = table([{"who": "x", "at": moment(1), "arrived": moment(3)}])
+    stamps = asked.set_column(2, "known", asked["known"].cast(pa.timestamp("us", "UTC")))
+    for wanted in (asked, stamps):
+        assert window_values(of, events, wanted, "t", known="known")["count_10s"].to_pylist() == [0, 1]
+    missing = asked.set_column(2, "known", pa.array([1, None], pa.int64()))
+    for history, wanted, name, field in (
+        (events, missing, "known", "known"),
+        (events, asked, "reach", "reach"),
+        (events, asked, "who", "who"),
+        (events.drop_columns("arrived"), asked, "known", "created"),
+    ):
+        with pytest.raises(DataInvalid) as caught:
+            window_values(of, history, wanted, "t", known=name)
+        assert caught.value.faults[0].field == field

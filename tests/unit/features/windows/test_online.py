@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.features.windows.streams import Event, labels, moment, random_events, reference, table, view
 from tests.unit.features.windows.test_offline import event
 
-from tropism.core.clock import SECOND, ManualClock
+from tropism.core.clock import SECOND, ManualClock, from_datetime
 from tropism.core.errors import DiskFull, InvalidInput, NotWritable
 from tropism.features import Decimal, Entity, FeatureView, ParquetSource, StreamSource, Vector, agg
 from tropism.features.windows import WindowStore, window_values
@@ -57,6 +57,117 @@ def test_values_online_are_those_offline_to_the_last_bit(
     for row, (who, time) in zip(online, asked, strict=True):
         arrived = [one for one in history if one["arrived"] < moment(time)]
         assert row == window_values(of, table(arrived), labels([(who, time)]), "t").to_pylist()[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3 * SECOND),
+            st.integers(0, 4 * SECOND),
+            st.lists(event().filter(lambda one: one["who"]), max_size=4),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.integers(-SECOND, 6 * SECOND), min_size=7, max_size=7),
+    st.sampled_from(["arrival", "event"]),
+)
+def test_what_was_read_is_computed_again_from_the_history_and_how_far_the_view_had_come(
+    batches: list[tuple[int, int, list[Event]]], moments: list[int], known: str
+) -> None:
+    """Batches are stamped, and applied some time after that; reads come between, also after stamps not applied yet."""
+    of, clock, stamp, history = view(known=known), ManualClock(-5 * SECOND), -5 * SECOND, []
+    asked: list[tuple[str, int]] = []
+    reach: list[int] = []
+    online: list[dict[str, Any]] = []
+    with TemporaryDirectory() as folder:
+        store = WindowStore(Path(folder) / "tiles.sqlite", clock)
+        for number, (step, delay, events) in enumerate([(0, 0, []), *batches]):
+            stamp += step
+            for one in events:
+                one["arrived"] = moment(stamp)
+            history += events
+            clock.set(max(clock.now(), stamp + delay))
+            store.apply([of], events, {"0": number}, known=stamp)
+            time = clock.now() + moments[number]
+            found = store.read(of, ["x", "y", "z"], time)
+            assert found.known == stamp if stamp > 0 else found.known == 0
+            asked += [(who, time) for who in ("x", "y", "z")]
+            reach += [stamp] * 3
+            online += found.values
+        store.close()
+    assert online == window_values(of, table(history), labels(asked, reach), "t", known="known").to_pylist()
+
+
+@pytest.mark.parametrize("known", ["arrival", "event"])
+def test_a_long_stream_read_by_others_meanwhile_is_computed_again(tmp_path: Path, known: str) -> None:
+    of, clock = view(known=known), ManualClock()
+    events = random_events(8, 10_000, spread=120)
+    random = np.random.default_rng(9)
+    store, reader = (WindowStore(tmp_path / "tiles.sqlite", clock) for _ in range(2))
+    assert reader.read(of, ["a1"], 0).known == 0
+    asked: list[tuple[str, int]] = []
+    reach: list[int] = []
+    online: list[dict[str, Any]] = []
+    start, stamp = 0, from_datetime(events[0]["arrived"])
+    origin = 100 * SECOND - stamp
+    for one in events:  # the watermark is of now, not of 1969
+        one["at"] += timedelta(microseconds=origin)
+    while start < len(events):
+        end = min(len(events), start + int(random.integers(1, 200)))
+        stamp = max(stamp + 1, from_datetime(events[end - 1]["arrived"]) + origin)
+        for one in events[start:end]:
+            one["arrived"] = moment(stamp)
+        clock.set(stamp + int(random.integers(0, SECOND)))
+        places = [("0", place) for place in range(max(0, start - 3), end)]
+        store.apply([of], events[max(0, start - 3) : end], {}, places, known=stamp)
+        time = clock.now() + int(random.integers(-SECOND // 2, 3 * SECOND))
+        keys = [f"a{number}" for number in random.integers(0, 41, 20)]
+        found = reader.read(of, keys, time)
+        online += found.values
+        reach += [found.known] * len(keys)
+        asked += [(key, time) for key in keys]
+        start = end
+    store.close()
+    reader.close()
+    assert len(online) > 1_000
+    assert online == window_values(of, table(events), labels(asked, reach), "t", known="known").to_pylist()
+
+
+def test_how_far_a_view_has_come_is_kept_and_never_goes_back(tmp_path: Path) -> None:
+    of, other, path = view(agg.count("10s")), view(agg.sum("items", "10s")), tmp_path / "tiles.sqlite"
+    store = WindowStore(path, ManualClock(SECOND))
+    assert store.read(of, ["x"], SECOND).known == 0
+    store.apply([of], [{"who": "x", "at": 1}], {"0": 1})
+    assert store.read(of, ["x"], 2 * SECOND) == ([{"count_10s": 1}], 0)
+    store.apply([of], [], {}, known=700)
+    store.apply([of, other], [{"who": "x", "at": 1}], {"0": 2}, known=600)
+    assert store.read(of, ["x"], 2 * SECOND) == ([{"count_10s": 2}], 700)
+    with pytest.raises(InvalidInput):
+        store.apply([of], [{"who": "x", "at": "now"}], {"0": 3}, known=800)
+    store.close()
+    store = WindowStore(path)
+    assert store.read(of, [], SECOND).known == 700
+    assert store.read(other, [], SECOND).known == 600
+    store.drop(of)
+    assert store.read(of, [], SECOND).known == 0
+    store.close()
+
+
+def test_a_file_from_before_views_said_how_far_they_had_come_is_taken(tmp_path: Path) -> None:
+    of, path = view(agg.count("10s")), tmp_path / "tiles.sqlite"
+    store = WindowStore(path, ManualClock(SECOND))
+    store.apply([of], [{"who": "x", "at": 1}], {"0": 1}, known=9)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE views DROP COLUMN known")
+    connection.close()
+    stores = [WindowStore(path, ManualClock(SECOND)) for _ in range(2)]
+    assert stores[0].read(of, ["x"], 2 * SECOND) == ([{"count_10s": 1}], 0)
+    stores[1].apply([of], [], {}, known=5)
+    assert stores[0].read(of, ["x"], 2 * SECOND).known == 5
+    for store in stores:
+        store.close()
 
 
 def test_a_long_stream_with_late_events_is_the_same_online_and_offline(tmp_path: Path) -> None:
@@ -173,7 +284,7 @@ def test_values_have_the_types_of_their_columns(tmp_path: Path) -> None:
     large = Number("12345678901234567890.123456789012345678")
     batch = [{"a": 1, "b": "x", "at": 5, "v": [0.1, 2], "d": large, "t": moment(-1)}, {"a": 1, "b": "x", "at": 4}]
     store.apply([of], batch, {"0": 1})
-    (row,) = store.values(of, ["1\x1fx"], SECOND)
+    (row,) = store.values(of, ["1\x1fx"], SECOND + 1)
     single = float(np.float32(0.1))
     assert row == {
         "last_v_10s": [single, 2.0],
@@ -182,6 +293,21 @@ def test_values_have_the_types_of_their_columns(tmp_path: Path) -> None:
         "last_d_10s": large,
         "min_t_10s": moment(-1),
     }
+    store.close()
+
+
+def test_any_text_is_a_key(tmp_path: Path) -> None:
+    of, keys = view(agg.count("10s", hop="1s")), ["a", "a\0b", "", '\u2028"\\\x1f', "\U0001f600"]
+    clock = ManualClock(SECOND)
+    store = WindowStore(tmp_path / "tiles.sqlite", clock)
+    for number, key in enumerate(keys):
+        store.apply([of], [{"who": key, "at": 1}] * (number + 1), {"0": number})
+    asked = [*keys, "\0" * 513, "a"]
+    expected = [{"count_10s": count} for count in (1, 2, 3, 4, 5, 0, 1)]
+    assert store.read(of, asked, 2 * SECOND).values == expected
+    clock.advance(2 * SECOND)
+    store.apply([of], [{"who": "z", "at": 1}], {"0": 9})
+    assert store.read(of, asked, 3 * SECOND).values == expected
     store.close()
 
 
