@@ -14,6 +14,7 @@ from tropism.core.durations import parse_duration
 from tropism.core.errors import DiskFull, Fault, NotFound, TrainingFailed, TropismError
 from tropism.feedback.joining import moments
 from tropism.registry import NewVersion
+from tropism.registry.lineage import link_training
 from tropism.training.request import TrainingRequest, TrainingResult
 from tropism.training.spans import spans
 from tropism.training.subprocess import Cancelled, run_training
@@ -138,4 +139,6 @@ def _register(services: Services, task: Task, seen: Observation, result: Trainin
         parent=seen.champion,
         job_id=job,
     )
-    return services.registry.versions.register(version, now=seen.now)
+    number = services.registry.versions.register(version, now=seen.now)
+    link_training(services.registry, task.learnt, number, result.data, seen.now)
+    return number
