@@ -1,11 +1,11 @@
-"""What goes through the journal: predictions made and outcomes learnt.
+"""What goes through the journal: predictions made, outcomes learnt, and events pushed into streams.
 
 Events are facts: immutable, append-only, encoded as MessagePack. Times are µs since the epoch, UTC.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,18 @@ Value = float | str | bool | None
 
 PINNED = "pinned"
 """The variant of predictions by a version that the caller asked for. They are in no cohort."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a prediction's features from the store came from, so that they can be computed again.
+
+    `keys`: of the entities, by column. `at`: the moment the features are of. `known`: by view as it is stored, such
+    as `spend@2`, up to which moment the store had taken in what there was.
+    """
+
+    keys: dict[str, str | None]
+    at: int
+    known: dict[str, int]
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", omit_defaults=True):
@@ -42,6 +54,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", om
     entity: str | None = None
     unit: str | None = None
     degraded: tuple[str, ...] = ()
+    served: Served | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", omit_defaults=True):
@@ -102,7 +115,22 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", 
         ]
 
 
-Event = Prediction | Outcome
+class Push(msgspec.Struct, frozen=True, kw_only=True, tag="push", omit_defaults=True):
+    """Events of one stream, checked, in columns.
+
+    `rows`: values in the order of `names`: times in µs, decimals as text, vectors as lists. `id`: a push whose id came
+    before is the same one again. `failures`: rules that events failed: the rule as JSON, its policy, the value shown.
+    """
+
+    source: str
+    received: int
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    id: str = ""
+    failures: list[tuple[str, str, str]] = []
+
+
+Event = Prediction | Outcome | Push
 
 _encoder = msgspec.msgpack.Encoder()
 _Recorded = Event | Predictions

@@ -30,6 +30,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A request must send every feature without a `default`; a null is a missing value and is accepted unless
     `nullable` is false. Numbers outside `minimum`..`maximum` are counted by data quality, not refused.
+    `view` is filled in when the project is applied: the feature view that gives it, with its version, or the name of
+    the on-demand feature that it is. Such a feature is not sent; where it is missing it takes its `default`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum: float | None = None
     maximum: float | None = None
     description: str = ""
+    view: str = ""
 
 
 class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +106,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
     when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
     or the label to assume. `journal`: what of its predictions is recorded, where not all of it may be.
+    `views`: features from the store: a view (`"spend"`), one of its features (`"spend.count_7d"`), a certain version
+    (`"spend@1"`) or an on-demand feature. `keys` is filled in when the project is applied: the columns that requests
+    name their entities by.
 
     >>> Task(name="fraud", kind="binary", target="is_fraud", features=(Feature("amount"),),
     ...      outcome_window="7d", unanswered=False).metric_name
@@ -112,7 +118,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str
     kind: Kind
     target: str
-    features: tuple[Feature, ...]
+    features: tuple[Feature, ...] = ()
     classes: tuple[str, ...] = ()
     entity: str | None = None
     outcome_window: str = "1d"
@@ -124,6 +130,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: Policy = Policy()
     journal: JournalPolicy = JournalPolicy()
     description: str = ""
+    views: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in METRICS:
@@ -148,6 +156,29 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def feature_names(self) -> tuple[str, ...]:
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def sent(self) -> tuple[Feature, ...]:
+        """The features that requests send; the others come from the store."""
+        return tuple(feature for feature in self.features if not feature.view)
+
+    @property
+    def asked(self) -> Task:
+        """The task as a request sees it: with the features that are sent, then the keys that are none of them."""
+        if not self.views:
+            return self
+        sent = self.sent
+        names = {feature.name for feature in sent}
+        keys = (Feature(key, "category", description="names an entity") for key in self.keys if key not in names)
+        return msgspec.structs.replace(self, features=(*sent, *keys), views=(), keys=(), journal=JournalPolicy())
+
+    @property
+    def flat(self) -> Task:
+        """The task with all its features as if they were sent, as they stand in a table."""
+        if not self.views:
+            return self
+        features = tuple(msgspec.structs.replace(feature, view="") for feature in self.features)
+        return msgspec.structs.replace(self, features=features, views=(), keys=())
 
     @property
     def learnt(self) -> Task:
@@ -176,6 +207,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return None if self.unanswered == "exclude" else self.label(self.unanswered)
 
 
+def task_value(feature: Feature, value: Any) -> float | str | bool | None:
+    """A stored value as a task's rows have it: numbers as floats, a missing one as the feature's default if it has one.
+
+    >>> from decimal import Decimal
+    >>> task_value(Feature("spend.sum_amount_24h", view="spend@1"), Decimal("12.50"))
+    12.5
+    """
+    if value is None:
+        return None if feature.default is msgspec.UNSET else feature.default
+    if feature.type == "number":
+        return float(value)
+    return bool(value) if feature.type == "boolean" else str(value)
+
+
 def _name_faults(task: Task) -> list[Fault]:
     faults = []
     if not 0 < len(task.name) <= 64 or set(task.name) - set(_NAME):
@@ -187,7 +232,7 @@ def _name_faults(task: Task) -> list[Fault]:
 
 def _feature_faults(task: Task) -> list[Fault]:
     faults = []
-    if not task.features:
+    if not task.features and not task.views:
         faults.append(Fault("features", "none", "name at least one feature"))
     names = task.feature_names
     lowered = [name.lower() for name in names]

@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
+from tropism.features.checks.rules import AnyRule
 from tropism.features.names import name_faults
 from tropism.features.types import type_name
+
+ARRIVAL = "arrived_at"
+"""The column of a stream that says when an event arrived, unless another name is given."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source"):
@@ -16,13 +20,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `timestamp`: the column with the time at which a row became true (event time). `created`: the column with the time
     at which the row was written, where there is one; of rows that became true at the same time the last one written
-    counts, and a row is not used before it was written.
+    counts, and a row is not used before it was written. `rules`: what its values may be, see `checks.rule`.
     """
 
     timestamp: str
     created: str = ""
+    rules: tuple[AnyRule, ...] = ()
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "rules", tuple(self.rules))
         faults = [*self._faults()]
         if not self.timestamp:
             faults.append(Fault("timestamp", "''", "name the column that says when a row became true"))
@@ -81,7 +87,8 @@ class LakeSource(Source, frozen=True, tag="lake"):
 
 class StreamSource(Source, frozen=True, tag="stream"):
     """Events that are pushed over HTTP or read from a broker. `schema`: the type of each column by name, those of the
-    entities' keys and the timestamp among them.
+    entities' keys and the timestamp among them. `created` is the column that the platform writes an event's arrival
+    into; events do not bring it.
 
     >>> StreamSource("payments", timestamp="at", schema={"account_id": str, "amount": float}).schema["amount"]
     'number'
@@ -92,9 +99,10 @@ class StreamSource(Source, frozen=True, tag="stream"):
 
     def __post_init__(self) -> None:
         schema = {column: type_name(given) for column, given in self.schema.items()}
-        schema.setdefault(self.timestamp, "time")
-        if self.created:
-            schema.setdefault(self.created, "time")
+        if not self.created:
+            msgspec.structs.force_setattr(self, "created", ARRIVAL)
+        for column in (self.timestamp, self.created):
+            schema.setdefault(column, "time")
         msgspec.structs.force_setattr(self, "schema", schema)
         super().__post_init__()
 
@@ -104,6 +112,9 @@ class StreamSource(Source, frozen=True, tag="stream"):
         for column in (self.timestamp, self.created):
             if column and self.schema[column] != "time":
                 faults.append(Fault(f"schema.{column}", self.schema[column], "a time column is a datetime"))
+        for rule in self.rules:
+            if rule.column not in self.schema:
+                faults.append(Fault("rules", repr(rule.column), "the stream has no such column"))
         return faults
 
 

@@ -109,6 +109,11 @@ class FeatureView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return isinstance(self.fields[0], Aggregation)
 
     @property
+    def streamed(self) -> bool:
+        """Whether it is fed by events as they come."""
+        return isinstance(self.source, StreamSource)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of its features, without the view's."""
         return tuple(field.name for field in self.fields)
@@ -137,7 +142,9 @@ class FeatureView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Equal for views that give equal values: what is said about them does not count, nor do columns unread."""
         replace, source = msgspec.structs.replace, self.source
         if isinstance(source, StreamSource):
-            source = replace(source, schema={column: source.schema[column] for column in self.columns})
+            source = replace(source, schema={column: source.schema[column] for column in self.columns}, rules=())
+        else:
+            source = replace(source, rules=())
         bare = replace(
             self,
             entity=replace(self.entity, description=""),

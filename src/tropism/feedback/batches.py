@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 
 from tropism.feedback.schemas import OUTCOMES, PREDICTIONS, REJECTED, feature_fields
@@ -11,6 +12,7 @@ from tropism.feedback.schemas import OUTCOMES, PREDICTIONS, REJECTED, feature_fi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tropism.core.events import Served
     from tropism.feedback.sorting import OutcomeBatch, PredictionBatch, Record, Rejected
 
 
@@ -19,6 +21,7 @@ def predictions_table(batch: PredictionBatch) -> pa.Table:
     events = batch.events
     plain = ("id", "at", "entity", "unit", "version", "variant", "scores", "degraded")
     columns: dict[str, list[Any]] = {name: [getattr(event, name) for event in events] for name in plain}
+    columns["served"] = [None if event.served is None else _json(event.served) for event in events]
     columns |= _places(batch.records)
     for name in batch.task.feature_names:
         columns[f"f_{name}"] = [event.features.get(name) for event in events]
@@ -41,6 +44,10 @@ def rejected_table(rejected: Sequence[Rejected], now: int) -> pa.Table:
         "payload": [one.payload for one in rejected],
     }
     return _table(columns | _places(records), REJECTED)
+
+
+def _json(served: Served) -> str:
+    return msgspec.json.encode(served).decode()
 
 
 def _places(records: Sequence[Record]) -> dict[str, list[Any]]:

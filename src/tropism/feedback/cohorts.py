@@ -175,7 +175,7 @@ class Cohorts:
             {field.name for field in fields} if columns is None else set(columns)
         )
         schema = pa.schema(
-            [field for field in fields if field.name in wanted and field.name not in ("unit", "degraded")]
+            [field for field in fields if field.name in wanted and field.name not in ("unit", "degraded", "served")]
         )
         name = predictions_name(task.name)
         table = self._lake.read(name, schema=schema, since=since, until=until, version=lake.predictions)

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tropism.core.clock import SystemClock
 from tropism.core.events import CURSOR
+from tropism.features.store.sources import FAILURES
+from tropism.features.store.streams import stream_table
 from tropism.feedback.batches import outcomes_table, predictions_table, rejected_table
+from tropism.feedback.pushes import PUSHES, failures_table, ids_table, stream_events, taken
 from tropism.feedback.schemas import REJECTED_NAME, outcomes_name, predictions_name
-from tropism.feedback.sorting import FindTask, Record, RecordSorter
+from tropism.feedback.sorting import FindStream, FindTask, Record, RecordSorter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from tropism.storage.lake import Lake
 
 
+_AT = pa.schema([("at", pa.timestamp("us", "UTC"))])
 _MOST_BYTES = 64 * 1_048_576
 """Of records in one batch: a record holds the events of one moment, be it one or thousands."""
 
@@ -54,22 +61,36 @@ class Ingested(NamedTuple):
     rejected: int
     positions: dict[str, int]
     caught_up: bool
+    events: int = 0
 
 
 class Ingestion:
-    """Moves events of all tasks into `<task>/predictions` and `<task>/outcomes`.
+    """Moves events of all tasks into `<task>/predictions` and `<task>/outcomes`, those of streams into
+    `_streams/<stream>`.
 
     Records that no table can take go to `_rejected` with the reason. One run at a time.
     """
 
     def __init__(
-        self, journal: Journal, lake: Lake, tasks: FindTask, cursors: Cursors, clock: Clock | None = None
+        self,
+        journal: Journal,
+        lake: Lake,
+        tasks: FindTask,
+        cursors: Cursors,
+        clock: Clock | None = None,
+        *,
+        streams: FindStream | None = None,
+        arrivals: Clock | None = None,
     ) -> None:
+        """`arrivals`: tells when events of streams are taken in, which is when they are known; `clock` without it."""
         self._journal = journal
         self._lake = lake
         self._tasks = tasks
         self._cursors = cursors
         self._clock = clock or SystemClock()
+        self._streams = streams
+        self._arrivals = arrivals or self._clock
+        self._stamp = 0
 
     def run(self, limit: int = 50_000) -> Ingested:
         """Move at most `limit` records, and not many more than `_MOST_BYTES`. With nothing new the lake is not touched.
@@ -85,12 +106,15 @@ class Ingestion:
         ends: dict[str, int] = {}
         for record in records:
             ends[record.writer] = max(ends.get(record.writer, 0), record.seq)
-        sorter = RecordSorter(self._tasks)
+        sorter = RecordSorter(self._tasks, self._streams)
         sorter.sort(records)
+        events = self._append_pushes(sorter, ends)
         predictions, outcomes, rejected = self._append(sorter, ends)
         positions = after | ends
         self._cursors.set(CURSOR, positions, now=self._clock.now())
-        return Ingested(predictions, outcomes, rejected, positions, caught_up=len(records) == len(found) < limit)
+        return Ingested(
+            predictions, outcomes, rejected, positions, caught_up=len(records) == len(found) < limit, events=events
+        )
 
     def _append(self, sorter: RecordSorter, ends: Mapping[str, int]) -> tuple[int, int, int]:
         lake, predictions, outcomes, rejected = self._lake, 0, 0, 0
@@ -102,6 +126,31 @@ class Ingestion:
             table = rejected_table(sorter.rejected, self._clock.now())
             rejected = lake.append(REJECTED_NAME, table, positions=ends).rows
         return predictions, outcomes, rejected
+
+    def _append_pushes(self, sorter: RecordSorter, ends: Mapping[str, int]) -> int:
+        if not sorter.pushes:
+            return 0
+        lake, stamp, now = self._lake, self._next_stamp(sorter), self._clock.now()
+        tables, everything = [], []
+        for name, batch in sorter.pushes.items():
+            some = taken(lake, batch, now)
+            table, rejected = stream_events(batch, some, stamp)
+            sorter.rejected += rejected
+            everything += some
+            tables.append((stream_table(name), table))
+        # Ids come first: a batch that is cut short here is decided in the same way when it is taken in again.
+        for name, table in ((PUSHES, ids_table(everything, now)), *tables):
+            lake.append(name, table, positions=ends)
+        lake.append(FAILURES, failures_table(everything, stamp), positions=ends)
+        return sum(table.num_rows for _, table in tables)
+
+    def _next_stamp(self, sorter: RecordSorter) -> int:
+        """A moment after every one that was given out, also by another process, also if the clock was set back."""
+        now = self._arrivals.now()
+        later = [self._lake.read(stream_table(name), schema=_AT, since=now)["at"] for name in sorter.pushes]
+        latest = max((pc.max(column).cast(pa.int64()).as_py() for column in later if len(column)), default=0)
+        self._stamp = max(now, self._stamp + 1, latest + 1)
+        return self._stamp
 
 
 def _fitting(records: Sequence[Record]) -> int:

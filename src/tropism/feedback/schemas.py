@@ -30,6 +30,7 @@ PREDICTIONS = pa.schema(
         pa.field("variant", pa.string()),
         pa.field("scores", pa.list_(pa.float64())),
         pa.field("degraded", pa.list_(pa.string())),
+        pa.field("served", pa.string()),
         *_RECORD,
     ]
 )

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from tropism.core.events import Event, Outcome, Prediction, decode, encode
+from tropism.core.events import Outcome, Prediction, Push, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tropism.core.task import Task
+    from tropism.features import StreamSource
 
 FindTask = Callable[[str], "Task | None"]
 """The task of that name, as it is now; None when there is none."""
+FindStream = Callable[[str], "StreamSource | None"]
+"""The stream of that name, as it is now; None when there is none."""
 
 _EARLIEST = -62_135_596_800_000_000
 _LATEST = 253_402_300_799_999_999
@@ -64,13 +67,26 @@ class OutcomeBatch(NamedTuple):
     events: list[Outcome]
 
 
+class PushBatch(NamedTuple):
+    """Pushes into one stream, beside their records and the place of the first event of each in its record."""
+
+    source: StreamSource
+    records: list[Record]
+    events: list[Push]
+    firsts: list[int]
+
+
 class RecordSorter:
-    """Sorts records one after the other into `predictions` and `outcomes`, by task, and `rejected`.
+    """Sorts records one after the other into `predictions` and `outcomes`, by task, `pushes`, by stream, and
+    `rejected`.
 
     Nothing is dropped: a record that cannot be decoded, or an event that does not fit its task, is rejected.
     """
 
-    def __init__(self, tasks: FindTask) -> None:
+    def __init__(self, tasks: FindTask, streams: FindStream | None = None) -> None:
+        self.pushes: dict[str, PushBatch] = {}
+        self._find_stream = streams or (lambda _: None)
+        self._streams: dict[str, StreamSource | None] = {}
         self.predictions: dict[str, PredictionBatch] = {}
         self.outcomes: dict[str, OutcomeBatch] = {}
         self.rejected: list[Rejected] = []
@@ -86,10 +102,28 @@ class RecordSorter:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.rejected.append(Rejected(record, f"not an event: {error}", record.payload))
                 continue
+            pushed: dict[str, int] = {}
             for event in events:
-                self._place(record, event)
+                if isinstance(event, Push):
+                    self._push(record, event, pushed)
+                else:
+                    self._place(record, event)
 
-    def _place(self, record: Record, event: Event) -> None:
+    def _push(self, record: Record, event: Push, pushed: dict[str, int]) -> None:
+        """`pushed`: events of this record so far, by stream."""
+        if event.source not in self._streams:
+            self._streams[event.source] = self._find_stream(event.source)
+        source = self._streams[event.source]
+        if source is None:
+            self.rejected.append(Rejected(record, f"there is no stream '{event.source}'", encode(event)))
+            return
+        batch = self.pushes.setdefault(event.source, PushBatch(source, [], [], []))
+        batch.records.append(record)
+        batch.events.append(event)
+        batch.firsts.append(pushed.get(event.source, 0))
+        pushed[event.source] = batch.firsts[-1] + len(event.rows)
+
+    def _place(self, record: Record, event: Prediction | Outcome) -> None:
         task = self._task(event.task)
         reason = f"there is no task '{event.task}'" if task is None else self._misfit(event)
         if task is None or reason:
@@ -110,7 +144,7 @@ class RecordSorter:
                 self._types[name] = {feature.name: _SENT_AS[feature.type] for feature in task.features}
         return self._tasks[name]
 
-    def _misfit(self, event: Event) -> str:
+    def _misfit(self, event: Prediction | Outcome) -> str:
         """Why the event does not fit its task; empty when it does."""
         if not _EARLIEST <= event.at <= _LATEST:
             return f"'at' is no time: {event.at}"

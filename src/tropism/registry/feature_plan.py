@@ -44,6 +44,13 @@ class Registered(msgspec.Struct, frozen=True):
         assert isinstance(found, FeatureView)
         return found
 
+    @property
+    def stream(self) -> StreamSource:
+        """Raises `IntegrityError` where it is not one that can be read."""
+        found = _made(StreamSource, self)
+        assert isinstance(found, StreamSource)
+        return found
+
 
 class Change(msgspec.Struct, frozen=True):
     """What happens to one definition. `version`: the one that it then has; `spec` and `fingerprint` what is stored

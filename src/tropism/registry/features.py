@@ -149,6 +149,30 @@ class Features:
         with self._db.read() as connection:
             return tuple(one for one in _stored(connection) if one.state != "dropped")
 
+    def every(self) -> tuple[Registered, ...]:
+        """Every version of every definition, dropped ones too."""
+        with self._db.read() as connection:
+            return tuple(_stored(connection))
+
+    def streams(self) -> tuple[StreamSource, ...]:
+        """The streams that are live, by name."""
+        return tuple(one.stream for one in self.list() if one.kind == "stream" and one.state == "live")
+
+    def pushable(self) -> tuple[tuple[StreamSource, tuple[str, ...]], ...]:
+        """The live streams, each with the columns that views over it find entities by."""
+        listed = self.list()
+        keys: dict[str, dict[str, None]] = {}
+        for view in (one.view for one in listed if one.kind == "view"):
+            if isinstance(view.source, StreamSource):
+                keys.setdefault(view.source.name, {}).update(dict.fromkeys(view.entity.keys))
+        streams = (one.stream for one in listed if one.kind == "stream" and one.state == "live")
+        return tuple((one, tuple(keys.get(one.name, ()))) for one in streams)
+
+    def generation(self) -> int:
+        """A number that changes with every change of any definition."""
+        with self._db.read() as connection:
+            return generation.current(connection)
+
     def link(self, from_kind: str, from_id: str, to_kind: str, to_id: str, now: int) -> None:
         """Notes that one thing was made from another. The same again changes nothing; links are never removed."""
         with self._db.begin() as connection:

@@ -49,7 +49,7 @@ class FeatureCache:
         if kept is None:
             return ()
         now, notes = self._now(), []
-        for feature in task.features:
+        for feature in task.sent:
             name = feature.name
             if name in features or feature.default is not msgspec.UNSET or name not in kept:
                 continue

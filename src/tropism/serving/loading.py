@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
     from tropism.core.events import Value
     from tropism.core.task import Task
+    from tropism.features import StreamSource
+    from tropism.features.streams import EventReader
     from tropism.serving.marking import Marker
-    from tropism.serving.snapshot import Servable
+    from tropism.serving.snapshot import FeatureReaders, Servable, StoredFeatures
 
+Pushable = tuple["StreamSource", tuple[str, ...]]
 _log = logging.getLogger(__name__)
 
 
 class LiveTask(NamedTuple):
     """What the registry says is live for a task: versions of its model, and its labels' mean or frequencies.
 
-    `quarantined`: versions of it that crashed a process; they are not loaded, whatever points at them.
+    `quarantined`: versions of it that crashed a process; they are not loaded, whatever points at them. `features`:
+    reads those that come from the store; the same object for as long as their definitions are the same.
     """
 
     task: Task
@@ -34,6 +38,7 @@ class LiveTask(NamedTuple):
     previous: int | None = None
     prior: tuple[float, ...] | None = None
     quarantined: frozenset[int] = frozenset()
+    features: StoredFeatures | None = None
 
 
 class SnapshotLoader:
@@ -42,7 +47,8 @@ class SnapshotLoader:
     `generation` changes whenever `live` may have. `fetch` loads and verifies one version of a task's model; it
     is asked once for each, and the model is kept for as long as it is live. Each model answers one made-up row
     before it is let in, so one that cannot answer never replaces one that can. `marker` is told which model is
-    being loaded, and `meters` how many versions are in quarantine.
+    being loaded, and `meters` how many versions are in quarantine. `streams`: those that take events,
+    with the columns that are keys. `features`: what reads features by name as they are defined now.
     """
 
     def __init__(
@@ -52,7 +58,12 @@ class SnapshotLoader:
         fetch: Callable[[Task, int], Servable],
         marker: Marker | None = None,
         meters: Meters | None = None,
+        streams: Callable[[], Iterable[Pushable]] | None = None,
+        features: Callable[[], FeatureReaders | None] | None = None,
     ) -> None:
+        self._features = features or (lambda: None)
+        self._streams = streams or (lambda: ())
+        self._readers: dict[str, tuple[Pushable, EventReader]] = {}
         self._meters = meters or Meters()
         self._marker: Marker = marker or Unmarked()
         self._generation = generation
@@ -81,7 +92,22 @@ class SnapshotLoader:
             quarantined += len(live.quarantined)
         self._remember(deployments)
         self._meters.quarantined = quarantined
-        return Snapshot(generation, deployments, incomplete=not complete)
+        return Snapshot(
+            generation,
+            deployments,
+            incomplete=not complete,
+            streams=self._event_readers(),
+            features=self._features(),
+        )
+
+    def _event_readers(self) -> dict[str, EventReader]:
+        readers = {}
+        for facts in self._streams():
+            name = facts[0].name
+            kept = self._readers.get(name)
+            readers[name] = kept if kept is not None and kept[0] == facts else (facts, _event_reader(*facts))
+        self._readers = readers
+        return {name: reader for name, (_, reader) in readers.items()}
 
     def _deployment(self, live: LiveTask, champion: ServedModel | None, previous: ServedModel | None) -> Deployment:
         """The one that there is, if it would be the same: of a thousand tasks mostly one has changed."""
@@ -91,8 +117,8 @@ class SnapshotLoader:
             serving = None if last is None else last.served
             served = previous if serving is None or serving.version in live.quarantined else serving
             degraded = ("champion-quarantined" if live.champion in live.quarantined else "champion-unavailable",)
-        facts = (live.task, served, previous, live.prior, degraded)
-        if last is not None and facts == (last.task, last.served, last.previous, last.prior, last.degraded):
+        facts = (live.task, served, previous, live.prior, degraded, live.features)
+        if last is not None and facts == _facts(last):
             return last
         return Deployment(*facts)
 
@@ -123,6 +149,16 @@ class SnapshotLoader:
         used = [(name, one) for name, d in deployments.items() for one in (d.served, d.previous) if one is not None]
         self._kept = {(name, one.version): one for name, one in used}
         self._last = deployments
+
+
+def _event_reader(source: StreamSource, keys: tuple[str, ...]) -> EventReader:
+    from tropism.features.streams import EventReader  # most projects have no streams
+
+    return EventReader(source, keys)
+
+
+def _facts(last: Deployment) -> tuple[object, ...]:
+    return last.task, last.served, last.previous, last.prior, last.degraded, last.features
 
 
 def _made_up_row(task: Task) -> dict[str, Value]:

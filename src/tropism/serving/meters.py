@@ -96,6 +96,11 @@ class Meters:
             LATENCY_BUCKETS,
         )
         self.outcomes = Counter("ml_outcomes_total", "Outcomes accepted.", ("model",))
+        self.events = Counter(
+            "tropism_stream_events_total",
+            "Events pushed into streams: accepted, or rejected by a rule.",
+            ("stream", "result"),
+        )
         self.degraded = Counter(
             "ml_predictions_degraded_total", "Predictions answered in a degraded way.", ("model", "reason")
         )

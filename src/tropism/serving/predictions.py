@@ -21,6 +21,7 @@ from tropism.serving.privacy import UNRECORDED
 from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import read_request
 from tropism.serving.rows import Note
+from tropism.serving.stored_features import filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,10 +109,12 @@ class Predictions:
             UnknownModel, UnknownVersion: there is no such version.
             ArtifactTampered, ArtifactRefused, NotFound, Conflict: the version cannot be served.
         """
+        now = self._clock.now()
+        if deployment.task.views:
+            asks = await filled(deployment, asks, now)
         if deployment.private:
             asks = [self._privacy.asked(deployment.task, ask) for ask in asks]
         pinned = None if version is None else await self._version(deployment, version)
-        now = self._clock.now()
         moments = [now if ask.at is None else ask.at for ask in asks]
         rows = [ask.row for ask in asks]
         if pinned is None:
@@ -157,7 +160,7 @@ class Predictions:
     def _event(
         self, deployment: Deployment, ask: Ask, at: int, scores: tuple[float, ...], answer: Answer
     ) -> Prediction:
-        filled = any(note.kind == FILLED for note in ask.notes)
+        kept = any(note.kind == FILLED for note in ask.notes)
         return Prediction(
             id=ask.prediction_id or self._identifiers.new(at, deployment.tag),
             task=deployment.task.name,
@@ -168,7 +171,8 @@ class Predictions:
             variant=answer.variant,
             entity=ask.entity,
             unit=ask.unit,
-            degraded=(*answer.degraded, FEATURES_CACHED) if filled else answer.degraded,
+            degraded=(*answer.degraded, *ask.degraded, *((FEATURES_CACHED,) if kept else ())),
+            served=None if deployment.private else ask.served,
         )
 
     def _count(self, task: str, answer: Answer, events: list[Prediction], noted: list[tuple[Note, ...]]) -> None:

@@ -13,7 +13,7 @@ from tropism.serving.parsing import parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tropism.core.events import Value
+    from tropism.core.events import Served, Value
     from tropism.core.task import Task
     from tropism.serving.rows import Note
     from tropism.serving.snapshot import Deployment
@@ -29,7 +29,8 @@ class Limits(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One row to predict, checked. `at` and `prediction_id` are None where the caller left them to us."""
+    """One row to predict, checked. `at` and `prediction_id` are None where the caller left them to us. `served` and
+    `degraded` say how the features from the store came into it."""
 
     row: dict[str, Value]
     notes: tuple[Note, ...]
@@ -37,6 +38,8 @@ class Ask(NamedTuple):
     unit: str | None = None
     at: int | None = None
     prediction_id: str | None = None
+    served: Served | None = None
+    degraded: tuple[str, ...] = ()
 
 
 class KeptFeatures(Protocol):
@@ -161,7 +164,7 @@ def _read(element: dict[str, Any], where: str, deployment: Deployment, now: int,
 
 
 def _no_features(element: dict[str, Any], where: str, deployment: Deployment, faults: Faults) -> None:
-    names = deployment.task.feature_names
+    names = deployment.task.asked.feature_names
     fix = f'send {{"features": {{...}}}} with: {", ".join(names)}'
     value = shown(element["features"]) if "features" in element else ""
     if any(name in element for name in names):

@@ -41,7 +41,8 @@ class Note(NamedTuple):
 class RowReader:
     """Reads the features of one row of a task. Immutable; safe in any thread.
 
-    Numbers may be sent as integers and are read as floats; booleans are not numbers, nor numbers categories.
+    Numbers may be sent as integers and are read as floats; booleans are not numbers, nor numbers categories. Of a
+    task with feature views it reads what is sent: its other features, and the keys, which may be whole numbers.
     A feature that is absent takes its default; a null is a missing value where the feature allows it.
 
     >>> from tropism.core.task import Feature, Task
@@ -52,8 +53,9 @@ class RowReader:
     """
 
     def __init__(self, task: Task) -> None:
-        self._features = {feature.name: feature for feature in task.features}
-        self._columns = tuple((feature.name, _reader(feature)) for feature in task.features)
+        asked = task.asked.features
+        self._features = {feature.name: feature for feature in asked}
+        self._columns = tuple((one.name, _reader(one, _key if one.name in task.keys else None)) for one in asked)
 
     def read(self, features: dict[str, Any], where: str, faults: Faults) -> tuple[dict[str, Value], tuple[Note, ...]]:
         """The row and notes on it. What is wrong is added to `faults`, and the row is then of no use."""
@@ -93,9 +95,9 @@ class RowReader:
         return tuple(notes)
 
 
-def _reader(feature: Feature) -> Callable[[Any], Value | _Mark]:
+def _reader(feature: Feature, special: Callable[[Any], Value | _Mark] | None) -> Callable[[Any], Value | _Mark]:
     """A closure that turns a sent value into a row's value, or into `_UNFIT`."""
-    read = {"number": _number, "category": _category, "boolean": _boolean}[feature.type]
+    read = special or {"number": _number, "category": _category, "boolean": _boolean}[feature.type]
     absent: Value | _Mark = _UNFIT
     if feature.default is not msgspec.UNSET:
         absent = None if feature.default is None else read(feature.default)
@@ -120,6 +122,10 @@ def _number(value: Any) -> float | _Mark:
 
 def _category(value: Any) -> str | _Mark:
     return value if type(value) is str and len(value) <= MOST_TEXT else _UNFIT
+
+
+def _key(value: Any) -> Value | _Mark:
+    return str(value) if type(value) is int else _category(value)
 
 
 def _boolean(value: Any) -> bool | _Mark:

@@ -6,7 +6,7 @@ A request takes the snapshot once and uses it to its end, so a swap in the middl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tropism.core.errors import Fault, UnknownTask
 from tropism.core.identity import task_tag
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tropism.core.events import Value
     from tropism.core.task import Task
+    from tropism.features.store.reading import Read
+    from tropism.features.streams.reading import EventReader
     from tropism.learners.base import Floats, Times
     from tropism.learners.encoding import Encoding
 
@@ -51,6 +53,47 @@ class Compiled(Protocol):
 
     def predict_matrix(self, codes: Floats, at: Times | None = None) -> Floats:
         """Scores (n, outputs) of codes (n, features)."""
+        ...
+
+
+class StoredFeatures(Protocol):
+    """Reads features, such as `features.store.FeatureReader`. Safe in any thread."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether reading waits for another machine."""
+        ...
+
+    def read(
+        self, keys: Sequence[Mapping[str, Any]], requests: Sequence[Mapping[str, Any]], now: int, at: int | None = None
+    ) -> list[Read]:
+        """Features at the moment `at` for each request. Raises `InvalidInput`, or what its stores raise."""
+        ...
+
+
+class NamedFeatures(StoredFeatures, Protocol):
+    """Reads features that were asked for by name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the features, each once."""
+        ...
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that entities are named by."""
+        ...
+
+
+class FeatureReaders(Protocol):
+    """Makes what reads features, such as `featurestore.readers.Readers`. Safe in any thread."""
+
+    def kept(self, names: Sequence[str]) -> NamedFeatures | None:
+        """What reads these features, if it was made before; at once."""
+        ...
+
+    def __call__(self, names: Sequence[str]) -> NamedFeatures:
+        """What reads these features. Raises `UnknownFeature`, or what opening its stores raises."""
         ...
 
 
@@ -93,6 +136,7 @@ class Deployment:
     `served` answers; when it fails, `previous`; when that fails too, the baseline, which is `prior` (one
     number, or one a class) if it is known. `degraded`: what is already known to be wrong.
     `private`: not all of its predictions may be recorded; then there is no `lane`, as replies have more to say.
+    `features`: reads the features that come from the store, for a task with views; None where they cannot be read.
     """
 
     task: Task
@@ -100,6 +144,7 @@ class Deployment:
     previous: ServedModel | None = None
     prior: tuple[float, ...] | None = None
     degraded: tuple[str, ...] = ()
+    features: StoredFeatures | None = None
     rows: RowReader = field(init=False, repr=False, compare=False)
     lane: Lane | None = field(init=False, repr=False, compare=False)
     tag: int = field(init=False)
@@ -108,7 +153,7 @@ class Deployment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", RowReader(self.task))
         object.__setattr__(self, "private", self.task.journal != JournalPolicy())
-        plain = self.served if not self.degraded and not self.private else None
+        plain = None if self.degraded or self.private or self.task.views else self.served
         object.__setattr__(self, "lane", None if plain is None else plain.lane(self.task))
         object.__setattr__(self, "tag", task_tag(self.task.name))
 
@@ -126,13 +171,16 @@ class Deployment:
 class Snapshot:
     """All deployments by task name, as of one generation of the registry.
 
-    `incomplete`: some model could not be loaded, and loading it should be tried again.
+    `incomplete`: some model could not be loaded, and loading it should be tried again. `streams`: by name, what reads
+    the events that are pushed. `features`: what reads features by name; None where there are none.
     """
 
     generation: int
     deployments: Mapping[str, Deployment]
     incomplete: bool = False
     tagged: Mapping[int, tuple[Deployment, ...]] = field(init=False, repr=False, compare=False)
+    streams: Mapping[str, EventReader] = field(default_factory=dict)
+    features: FeatureReaders | None = None
 
     def __post_init__(self) -> None:
         tagged: dict[int, tuple[Deployment, ...]] = {}
