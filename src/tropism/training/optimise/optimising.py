@@ -109,6 +109,8 @@ class Optimiser:
             job_id=job,
         )
         number = self._registry.versions.register(new, now=now, actor=self._actor)
+        ids = (f"{source.model}/{source.version}", f"{source.model}/{number}")
+        self._registry.features.link("model", ids[0], "model", ids[1], now)
         return msgspec.structs.replace(found, version=number)
 
     def _metrics(self, found: Finding, report: Report, changed: Model) -> dict[str, Any]:

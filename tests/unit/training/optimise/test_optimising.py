@@ -104,6 +104,12 @@ def test_the_champion_stays(bench: Bench, network_of: Callable[..., Model]) -> N
     assert bench.registry.challenges.list_open("sales") == ()
 
 
+def test_what_it_came_of_is_noted(bench: Bench, network_of: Callable[..., Model]) -> None:
+    bench.optimiser(bench.add(network_of("binary"))).attempt(Half(), now=NOW)
+    (link,) = bench.registry.features.lineage("model", "sales/1")
+    assert (link.to_kind, link.to_id) == ("model", "sales/2")
+
+
 def test_the_same_again_is_the_same_version(bench: Bench, network_of: Callable[..., Model]) -> None:
     source = bench.add(network_of("binary"))
     first = bench.optimiser(source).attempt(Half(), now=NOW)
