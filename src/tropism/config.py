@@ -1,7 +1,7 @@
 """All settings, composed. Defaults < `tropism.toml` < environment < command line.
 
 Settings are read from the environment here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as
-`TROPISM_HTTP_PORT`, and a few names that are common, such as `ML_MODEL_CACHE_SIZE`.
+`TROPISM_HTTP_PORT`, a few names that are common, such as `ML_MODEL_CACHE_SIZE`, and `TROPISM_STREAM_<STREAM>`.
 `docs/settings.md` lists every one.
 """
 
@@ -18,6 +18,9 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidInput, SettingInvalid
+from tropism.features.brokers import EXAMPLES, parse_address
+from tropism.features.names import name_faults
+from tropism.features.settings import FeatureSettings
 from tropism.loop.settings import LoopSettings
 from tropism.serving.settings import HttpSettings
 from tropism.storage.journal.settings import JournalSettings
@@ -55,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notices: NoticesSettings = NoticesSettings()
     loop: LoopSettings = LoopSettings()
     training: TrainingSettings = TrainingSettings()
+    features: FeatureSettings = FeatureSettings()
     time: TimeSettings = TimeSettings()
 
     @property
@@ -102,7 +106,7 @@ def load_settings(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingInvalid("a setting is not valid", _fault(str(error), values)) from error
-    faults = [*_duration_faults(settings), *_count_faults(settings)]
+    faults = [*_duration_faults(settings), *_count_faults(settings), *_stream_faults(settings)]
     if faults:
         raise SettingInvalid("a setting is not valid", *faults)
     return settings
@@ -131,6 +135,8 @@ def _require_sections(values: Mapping[str, Any]) -> None:
 
 _COMMON = {"ML_MODEL_CACHE_SIZE": ("http", "model_cache"), "ENABLE_GPU": ("http", "enable_gpu")}
 """Names that deployments set for any server of models. Our own name of the same setting overrules them."""
+_STREAM = "TROPISM_STREAM_"
+"""What the environment's name of a stream's broker begins with."""
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -138,6 +144,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
     for name, (section, setting) in _COMMON.items():
         if environment.get(name):
             values.setdefault(section, {})[setting] = environment[name]
+    named = {name: text for name, text in environment.items() if name.startswith(_STREAM) and text}
+    if named:
+        values["features"] = {"streams": {name.removeprefix(_STREAM).lower(): named[name] for name in named}}
     for section in SECTIONS:
         prefix = f"TROPISM_{section.upper()}_"
         for name, text in environment.items():
@@ -147,11 +156,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
 
 
 def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for section, values in more.items():
-        if isinstance(values, dict):
-            into.setdefault(section, {}).update(values)
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.setdefault(name, {}), dict):
+            _merge(into[name], value)
         else:
-            into[section] = values
+            into[name] = value
 
 
 _TYPES = {"int": "a whole number", "str": "text in quotes", "bool": "true or false", "float": "a number"}
@@ -166,10 +175,21 @@ def _fault(text: str, values: Mapping[str, Any]) -> Fault:
         struct = type(getattr(Settings(), name)) if name else Settings
         full = f"{name}.{unknown[1]}" if name else unknown[1]
         return Fault(full, "", f"there is no such setting; {_nearest(unknown[1], struct.__struct_fields__)}")
+    if name.startswith("features.streams"):
+        return _shape_fault(values["features"]["streams"])
     section, _, setting = name.partition(".")
     value = values.get(section, {})
     value = value.get(setting) if setting else value
     return Fault(name, repr(value), f"{_wanted(section, setting, reason)}; see docs/settings.md")
+
+
+def _shape_fault(streams: object) -> Fault:
+    """What keeps `features.streams` from being read. No value is shown: addresses hold logins."""
+    given = streams if isinstance(streams, dict) else {}
+    for name in (name for name, address in given.items() if not isinstance(address, str)):
+        return Fault(f"features.streams.{name}", "", f"use an address in quotes, such as '{EXAMPLES['redis']}'")
+    fix = "write a section [features.streams] with an address for each stream; see docs/settings.md"
+    return Fault("features.streams", "", fix)
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
@@ -206,7 +226,13 @@ def _is_duration(value: object) -> bool:
         return False
 
 
-_LEAST = {("loop", "threads"): 1, ("training", "memory_mb"): 1_024, ("training", "attempts"): 1}
+_LEAST = {
+    ("loop", "threads"): 1,
+    ("training", "memory_mb"): 1_024,
+    ("training", "attempts"): 1,
+    ("features", "memory_mb"): 64,
+    ("features", "stream_batch"): 1,
+}
 
 
 def _count_faults(settings: Settings) -> list[Fault]:
@@ -215,3 +241,16 @@ def _count_faults(settings: Settings) -> list[Fault]:
         for (section, name), least in _LEAST.items()
         if getattr(getattr(settings, section), name) < least
     ]
+
+
+def _stream_faults(settings: Settings) -> list[Fault]:
+    """Each stream has a name that a stream may have, and an address that can be read."""
+    faults: list[Fault] = []
+    for source, address in settings.features.streams.items():
+        field = f"features.streams.{source}"
+        faults += name_faults(field, source)
+        try:
+            parse_address(address, source, field)
+        except SettingInvalid as error:
+            faults += error.faults
+    return faults
