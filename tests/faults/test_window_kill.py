@@ -27,9 +27,10 @@ from tropism.features import Decimal, Entity, FeatureView, StreamSource, agg
 from tropism.features.online.sqlite import SQLiteOnlineStore
 from tropism.features.store import StoredView
 from tropism.features.store.following import Follower
+from tropism.features.store.stamping import Stamps
 from tropism.features.store.streams import events_of, stamps_of, stream_rows
 from tropism.features.windows import WindowStore, window_values
-from tropism.feedback import Ingestion
+from tropism.feedback import Ingestion, Streams
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
 from tropism.storage.lake import Lake, LakeSettings
 
@@ -111,7 +112,8 @@ def consume(folder: Path) -> None:
     lake = Lake(folder / "lake", LakeSettings(compact_after=8, durability="os"))
     cursors, clock = FileCursors(folder / "cursors.json"), SystemClock()
     reader = JournalReader(folder / "journal")
-    ingestion = Ingestion(reader, lake, lambda _: None, cursors, clock, streams={"payments": STREAM}.get)
+    streams = Streams({"payments": STREAM}.get, Stamps(folder / "stamps"), clock)
+    ingestion = Ingestion(reader, lake, lambda _: None, cursors, clock, streams)
     store = WindowStore(folder / "windows.sqlite", clock)
     follower = Follower(lake, SQLiteOnlineStore(str(folder / "online.sqlite")), store)
     events, busy = 0, clock.now()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from tropism.features.aggregations import Aggregation, agg
 from tropism.features.on_demand import OnDemand, on_demand
+from tropism.features.pipelines import pipeline_features
 from tropism.features.sources import CsvSource, DeltaSource, LakeSource, ParquetSource, SqlSource, StreamSource
 from tropism.features.types import Decimal, Vector
 from tropism.features.views import Entity, FeatureView, Field
@@ -33,4 +34,5 @@ __all__ = [
     "Vector",
     "agg",
     "on_demand",
+    "pipeline_features",
 ]

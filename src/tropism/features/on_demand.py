@@ -12,8 +12,10 @@ from tropism.features.names import name_faults
 from tropism.features.types import Dtype, dtype, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import CodeType
+
+    import pyarrow as pa
 
     Values = Mapping[str, Any]
     Function = Callable[[Values, Values], Any]
@@ -43,6 +45,8 @@ class OnDemand:
         self.name, self.type, self.description = name, type_name(type), description
         self._function = function
         code = getattr(function, "__code__", None)
+        self.texts = tuple(dict.fromkeys(_texts(code))) if code else ()
+        """What stands in the function as text: the features that it reads among it."""
         self.version = hashlib.sha256(_facts(code).encode() if code else repr(function).encode()).hexdigest()[:16]
 
     @property
@@ -70,6 +74,19 @@ class OnDemand:
         fault = Fault(f"on_demand.{self.name}", repr(value)[:80], f"make it a {self.type}, or declare another type")
         raise InvalidInput(f"'{self.name}' gave a value of another type", fault)
 
+    def compute_column(
+        self, features: pa.Table, requests: pa.Table, made: dict[object, Any] | None = None
+    ) -> pa.ChunkedArray:
+        """`compute` for each of n rows. `made`: what computing one feature leaves for the next, of the same requests
+        and of features that only grow in columns. Raises as `compute`."""
+        import pyarrow as pa
+
+        made = {} if made is None else made
+        if _rows not in made:
+            made[_rows] = _rows(requests)
+        rows = zip(_rows(features), made[_rows], strict=True)
+        return pa.chunked_array([pa.array([self.compute(*row) for row in rows], self.dtype.arrow())])
+
 
 class _Missing(Exception):
     """A value that is needed is missing."""
@@ -85,9 +102,23 @@ class _Known(dict[str, Any]):
         return value
 
 
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    return table.to_pylist() if table.num_columns else [{} for _ in range(table.num_rows)]
+
+
 def on_demand(function: Function, *, name: str, type: Any = float, description: str = "") -> OnDemand:  # noqa: A002
     """See `OnDemand`."""
     return OnDemand(function, name, type, description)
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    for one in code.co_consts:
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, tuple | frozenset):
+            yield from (part for part in one if isinstance(part, str))
+        elif inspect.iscode(one):
+            yield from _texts(one)
 
 
 def _facts(code: CodeType) -> str:

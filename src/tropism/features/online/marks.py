@@ -20,6 +20,16 @@ def mark(store: OnlineStore, stored: str, known: int) -> None:
     store.write(MARKS, [stored], [head(known, known)])
 
 
+def begin(store: OnlineStore, stored: str, now: int) -> None:
+    """Notes that the rows of a view are about to be written, so that `lost` can tell."""
+    store.write(MARKS, [f"{stored} begun"], [head(now, now)])
+
+
+def lost(store: OnlineStore, stored: str, begun: int) -> bool:
+    """Whether the store was emptied since `begin` was called with that moment (µs): rows may be gone."""
+    return marked(store, [f"{stored} begun"])[0] < begun
+
+
 def marked(store: OnlineStore, stored: Sequence[str]) -> list[int]:
     """The marks of views; 0 where there is none."""
     return [moment_of(row) for row in store.read([(MARKS, stored)])[0]]

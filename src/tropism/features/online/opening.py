@@ -28,7 +28,7 @@ def open_online(url: str) -> OnlineStore:
     scheme = url.partition("://")[0]
     name = _SAME.get(scheme, scheme)
     known = plugins.names(GROUP)
-    if name not in known:
+    if name not in known or "://" not in url:
         fix = f"use a URL that begins with one of: {', '.join(f'{one}://' for one in known)}"
         raise SettingInvalid(f"features cannot be kept in '{scheme[:40]}'", Fault("features.online", scheme[:80], fix))
     made: OnlineStore = plugins.load(GROUP, name)(url)

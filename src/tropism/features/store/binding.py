@@ -34,18 +34,25 @@ def bind(task: Task, definitions: Definitions) -> Task:
         return task
     declared = {feature.name: feature for feature in task.features}
     found, keys, faults = dict(declared), dict[str, None](), list[Fault]()
+    stored = dict[str, str]()
     for name in task.views:
         try:
             named = definitions.find(name)
         except UnknownFeature as error:
             faults += [Fault("views", fault.value, fault.fix) for fault in error.faults]
             continue
+        if name in definitions.on_demand:
+            amiss = definitions.amiss(definitions.on_demand[name])
+            faults += [Fault("views", f"{name}, which reads {fault.value}", fault.fix) for fault in amiss]
         for one in named:
             kind = _AS.get(one.dtype.kind)
             if kind is None:
                 faults.append(Fault("views", one.name, _unfit(one)))
                 continue
             found[one.name] = _feature(declared.get(one.name), one, kind)
+            taken = stored.setdefault(one.name, found[one.name].view)
+            if taken != found[one.name].view:
+                faults.append(Fault("views", name, f"name one version only; '{one.name}' is of {taken} too"))
             keys.update(dict.fromkeys(_keys(one, definitions)))
     if faults:
         raise InvalidInput(f"task '{task.name}' is not valid", *faults)

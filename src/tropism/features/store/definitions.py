@@ -83,6 +83,15 @@ class Definitions:
         """The features that an on-demand feature reads: those whose names stand in its function as text."""
         return [named for text in one.texts if self._known(text) for named in self.find(text)]
 
+    def amiss(self, one: OnDemand) -> list[Fault]:
+        """The texts in its function that can only be meant as features, of a view that does not have them."""
+        parts = ((text, *text.partition(".")) for text in one.texts)
+        found = [text for text, title, _, name in parts if name.isidentifier() and self._lacks(title, name)]
+        return [Fault(f"on_demand.{one.name}", repr(text)[:80], self._nearest(text)) for text in found]
+
+    def _lacks(self, title: str, feature: str) -> bool:
+        return title in self.views and feature not in self.views[title].view.names
+
     def _known(self, text: str) -> bool:
         title, _, feature = text.partition(".")
         return bool(feature) and title in self.views and feature in self.views[title].view.names

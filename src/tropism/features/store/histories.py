@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from tropism.core.errors import Fault, InvalidInput
 from tropism.features.offline.training_set import training_set
 from tropism.features.store.definitions import Named
@@ -15,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tropism.features.on_demand import OnDemand
+    import pyarrow as pa
+
     from tropism.features.store.definitions import Definitions
     from tropism.features.store.sources import Sources
 
@@ -46,8 +45,9 @@ def named_training_set(
     for view, wanted in _by_view(list(needed.values())):
         table = training_set(table, [view], sources.read, at=at, names=wanted, memory=memory, work=work)
     features = table.select(list(range(width, table.num_columns)))
+    made: dict[object, Any] = {}
     for one in computed:
-        features = features.append_column(one.name, computed_column(one, features, labels))
+        features = features.append_column(one.name, one.compute_column(features, labels, made))
     for name in (one.name for one in named):
         labels = labels.append_column(name, features[name])
     return labels
@@ -68,13 +68,3 @@ def _by_view(named: Sequence[Named]) -> list[tuple[Any, list[str]]]:
             views[one.view.stored] = one.view.view
             wanted[one.view.stored].append(one.name)
     return [(view, wanted[stored]) for stored, view in views.items()]
-
-
-def computed_column(one: OnDemand, features: pa.Table, requests: pa.Table) -> pa.ChunkedArray:
-    """An on-demand feature of each row, by the code that serves it."""
-    rows = zip(_rows(features), _rows(requests), strict=True)
-    return pa.chunked_array([pa.array([one.compute(*row) for row in rows], one.dtype.arrow())])
-
-
-def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    return table.to_pylist() if table.num_columns else [{} for _ in range(table.num_rows)]

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tropism.core.errors import Fault, InvalidInput
+from tropism.core.errors import Fault, InvalidInput, NotReady
 from tropism.features.keys import shared_codes
 from tropism.features.offline.columns import MOMENT, fitted, moments
-from tropism.features.online.marks import mark
+from tropism.features.online.marks import begin, lost, mark
 from tropism.features.online.materialising import materialise
 from tropism.features.online.reader import OnlineView
 from tropism.features.windows import window_values
@@ -58,7 +58,11 @@ def materialise_view(one: StoredView, sources: Sources, online: OnlineStore, now
         )
         created = source.created or None
     keys = one.view.entity.keys
+    begin(online, one.stored, now)
     written = materialise(online, view, table, keys, timestamp=timestamp, created=created, columns=columns, now=now)
+    if lost(online, one.stored, now):
+        fix = "nothing: it is filled again, now or after features.retry"
+        raise NotReady(f"the online store was emptied while '{one.stored}' was written", Fault("view", one.stored, fix))
     mark(online, one.stored, now)
     return Materialised(rows.num_rows, written)
 

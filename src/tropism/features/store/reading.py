@@ -85,24 +85,27 @@ class FeatureReader:
             InvalidInput: a key is neither text nor a whole number, or an on-demand feature fails.
             NotReady: a store is away.
         """
-        found = self._found(keys, now if at is None else min(at, now))
-        if at is not None and at < now and any(known > at for read in found for known in read.known.values()):
-            found = self._found(keys, now)
+        found, since = self._found(keys, now if at is None else min(at, now))
+        if at is not None and at < min(now, since):
+            found, _ = self._found(keys, now)
         return [self._chosen(read, request) for read, request in zip(found, requests, strict=True)]
 
-    def _found(self, keys: Sequence[Keys], now: int) -> list[Read]:
-        """Values under `_place`."""
+    def _found(self, keys: Sequence[Keys], now: int) -> tuple[list[Read], int]:
+        """Values under `_place`, and from which moment on they can be read."""
         found = [Read(now, {}, {}, {}) for _ in keys]
+        since = 0
         if self._rows:
             self._read_rows(found, keys, now)
+            since = max((known for read in found for known in read.known.values()), default=0)
         for one in self._windowed:
-            values, known = self._windows.read(one.view, _texts(one, keys), now)
+            values, known, settled = self._windows.read(one.view, _texts(one, keys), now)
+            since = max(since, known, settled)
             nothing = self._nothing[one.stored]
             for read, features in zip(found, values, strict=True):
                 read.values.update({f"{one.stored}.{name}": value for name, value in features.items()})
                 read.known[one.stored] = known
                 read.statuses[one.view.name] = Status.MISSING if features == nothing else Status.PRESENT
-        return found
+        return found, since
 
     def _read_rows(self, found: list[Read], keys: Sequence[Keys], now: int) -> None:
         texts = {one.stored: _texts(one, keys) for one in self._rows}

@@ -60,11 +60,12 @@ class Sources:
             return events_of(stream_rows(self._lake, view.source, columns))
         if not view.source.rules:
             return read_source(view.source, columns, self._root, self._table)
-        if view.name not in self._checked:
+        which = view.fingerprint
+        if which not in self._checked:
             wanted = list(dict.fromkeys([*view.columns, *(rule.column for rule in view.source.rules)]))
-            self._checked[view.name] = self._check(view, read_source(view.source, wanted, self._root, self._table))
+            self._checked[which] = self._check(view, read_source(view.source, wanted, self._root, self._table))
         times = [name for name in (view.source.timestamp, view.source.created) if name]
-        return self._checked[view.name].select(list(dict.fromkeys([*columns, *times])))
+        return self._checked[which].select(list(dict.fromkeys([*columns, *times])))
 
     def _check(self, view: FeatureView, table: pa.Table) -> pa.Table:
         found = check(table, view.source.rules, self._now)

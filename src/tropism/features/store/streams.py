@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tropism.features.streams.tables import lake_schema
+from tropism.features.types import dtype
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,19 +29,17 @@ def stream_table(name: str) -> str:
     return f"_streams/{name}"
 
 
-def stream_schema(source: StreamSource, columns: Sequence[str]) -> pa.Schema:
-    """Columns of that table: when the platform took an event in, its place in the journal, and the event itself."""
-    from tropism.features.types import dtype
-
-    fixed = [("at", MOMENT), ("writer", pa.string()), ("seq", pa.int64()), ("row", pa.int64())]
-    return pa.schema([*fixed, *((f"c_{column}", dtype(source.schema[column]).arrow()) for column in columns)])
-
-
 def stream_rows(lake: Lake, source: StreamSource, columns: Sequence[str], since: int | None = None) -> pa.Table:
     """Events taken in at or after `since` (µs), in order: `at`, `writer`, `seq`, `row`, `c_<column>`."""
     wanted = list(dict.fromkeys([*columns, source.timestamp, source.created]))
-    table = lake.read(stream_table(source.name), schema=stream_schema(source, wanted), since=since)
-    return table.take(pc.sort_indices(table, [(name, "ascending") for name in _ORDER]))
+    table = lake.read(stream_table(source.name), schema=lake_schema(source, wanted), since=since)
+    table = table.take(pc.sort_indices(table, [(name, "ascending") for name in _ORDER]))
+    for column in wanted:
+        kind = dtype(source.schema[column])
+        if kind.kind == "vector":
+            place = table.schema.get_field_index(f"c_{column}")
+            table = table.set_column(place, f"c_{column}", table.column(place).cast(kind.arrow()))
+    return table
 
 
 def events_of(rows: pa.Table) -> pa.Table:

@@ -23,9 +23,11 @@ Placed = tuple["Push", str, int, int]
 """A push, the journal's writer, the record's number, and the place of the push's first row within the record."""
 
 
-def lake_schema(source: StreamSource) -> pa.Schema:
+def lake_schema(source: StreamSource, columns: Sequence[str] | None = None) -> pa.Schema:
     """The columns of a stream's table: `at` (when the platform took the row in), `writer`, `seq` and `row` (where it is
-    in the journal), and one for each of the stream's, the arrival among them.
+    in the journal), and one for each of the stream's, the arrival among them. `columns`: these of the stream only.
+
+    Vectors are lists there: Delta has none of a fixed length.
 
     >>> from tropism.features import StreamSource
     >>> lake_schema(StreamSource("clicks", timestamp="when", schema={"user": str})).names
@@ -34,7 +36,11 @@ def lake_schema(source: StreamSource) -> pa.Schema:
     import pyarrow as pa
 
     own = [("at", _moments()), ("writer", pa.string()), ("seq", pa.int64()), ("row", pa.int64())]
-    return pa.schema([*own, *((PREFIX + name, dtype(kind).arrow()) for name, kind in source.schema.items())])
+    kinds = [(name, dtype(source.schema[name])) for name in (source.schema if columns is None else columns)]
+    lists = pa.list_(pa.float32())
+    return pa.schema(
+        [*own, *((PREFIX + name, lists if kind.kind == "vector" else kind.arrow()) for name, kind in kinds)]
+    )
 
 
 def events_table(source: StreamSource, pushes: Sequence[Placed], stamp: int) -> pa.Table:

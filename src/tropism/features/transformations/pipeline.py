@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pyarrow as pa
 
-from tropism.core.errors import DataInvalid, Fault, InvalidInput
+from tropism.core.errors import DataInvalid, DiskFull, Fault, InvalidInput, NotWritable
 from tropism.features.names import name_faults
 from tropism.features.transformations.base import TrainingRows
 from tropism.features.transformations.binning import Binning, FittedBinning
@@ -25,6 +27,7 @@ from tropism.features.types import Dtype, dtype, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -72,6 +75,37 @@ class _Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
             message, _, place = str(error).partition(" - at `$")
             fault = Fault(place.strip("`.") or "json", message[:80], "store what to_json gives, unchanged")
             raise InvalidInput("the text is no pipeline", fault) from error
+
+    def save(self, path: Path) -> None:
+        """Writes `to_json` to a file, which is there as a whole or not at all. Raises: DiskFull, NotWritable."""
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(self.to_json())
+            part.replace(path)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                fault = Fault("path", str(path)[-80:], "free some space, or write elsewhere")
+                raise DiskFull("the disk is full", fault) from error
+            fault = Fault("path", str(path)[-80:], "name a file in a folder that you may write to")
+            raise NotWritable(f"{path} cannot be written: {error.strerror or error}", fault) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            DataInvalid: there is no such file, or it may not be read.
+            InvalidInput: as `from_json`.
+        """
+        try:
+            return cls.from_json(path.read_bytes())
+        except OSError as error:
+            fault = Fault("path", str(path)[-80:], "fit it: `tropism features fit`; or name a file that is there")
+            raise DataInvalid(f"{path} cannot be read: {error.strerror or error}", fault) from error
+        except InvalidInput as error:
+            raise InvalidInput(f"{path} holds no {cls.__struct_config__.tag}", *error.faults) from error
 
     @property
     def fingerprint(self) -> str:

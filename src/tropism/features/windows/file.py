@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS views (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, applied INTEGER NOT NULL, latest INTEGER,
-    known INTEGER NOT NULL DEFAULT 0);
+    known INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS offsets (
     view INTEGER NOT NULL, part TEXT NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (view, part)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tiles (
@@ -25,8 +25,9 @@ CREATE TABLE IF NOT EXISTS young (
     PRIMARY KEY (view, key, position)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS young_ready ON young (view, ready);
 """
-_COLUMNS = "SELECT count(*) FROM pragma_table_info('views') WHERE name = 'known'"
-_ADD = "ALTER TABLE views ADD COLUMN known INTEGER NOT NULL DEFAULT 0"
+_COLUMNS = "SELECT name FROM pragma_table_info('views')"
+_ADD = "ALTER TABLE views ADD COLUMN {} INTEGER NOT NULL DEFAULT 0"
+_ADDED = ("known", "settled")
 
 
 class TileFile(SQLiteFile):
@@ -36,12 +37,13 @@ class TileFile(SQLiteFile):
         """Raises `NotWritable` if the file cannot be opened."""
         super().__init__(str(path), _SCHEMA, "the store of tiles", "windows")
         with self.reading() as connection:
-            old = not _complete(connection)
+            old = _missing(connection)
         if old:
             with self.transaction("IMMEDIATE") as connection:
-                if not _complete(connection):  # another process may have been first
-                    connection.execute(_ADD)
+                for name in _missing(connection):  # another process may have been first
+                    connection.execute(_ADD.format(name))
 
 
-def _complete(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute(_COLUMNS).fetchone()[0])
+def _missing(connection: sqlite3.Connection) -> list[str]:
+    there = {name for (name,) in connection.execute(_COLUMNS)}
+    return [name for name in _ADDED if name not in there]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OFFSET = """INSERT INTO offsets (view, part, offset) VALUES (?, ?, ?)
 ON CONFLICT (view, part) DO UPDATE SET offset = max(offset, excluded.offset)"""
+_SETTLED = "UPDATE views SET settled = max(settled, ?) WHERE id = ?"
 _TILE = "SELECT states FROM tiles WHERE view = ? AND hop = ? AND key = ? AND start = ?"
 _KEEP = """INSERT INTO tiles (view, hop, key, start, states) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (view, hop, key, start) DO UPDATE SET states = excluded.states"""
@@ -83,7 +84,21 @@ class Folding:
             self._fold(tiling, ripe)
         execute, view = self._connection.execute, self._view
         execute("UPDATE views SET applied = ?, latest = ? WHERE id = ?", (self._applied, self._latest, view))
+        self._settled()
         return len(fresh)
+
+    def settle(self) -> bool:
+        """Takes events that have waited long enough into the tiles, and says whether any still wait."""
+        execute, view = self._connection.execute, self._view
+        ripe = [] if self._latest is None else self._ripe()
+        for tiling in self._plan.tilings if ripe else ():
+            self._fold(tiling, ripe)
+        if ripe:
+            self._settled()
+        return bool(execute("SELECT EXISTS (SELECT 1 FROM young WHERE view = ?)", (view,)).fetchone()[0])
+
+    def _settled(self) -> None:
+        self._connection.execute(_SETTLED, (self._now - self._allowance, self._view))
 
     def _fresh(self, rows: Sequence[Incoming], offsets: Mapping[str, int], places: Places | None) -> Sequence[Incoming]:
         have = offsets_of(self._connection, self._view)

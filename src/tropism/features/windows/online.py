@@ -37,10 +37,12 @@ Tile = tuple[int, bytes]
 
 
 class WindowRead(NamedTuple):
-    """Features of some keys. `known`: up to which moment (µs) the view had all that arrived; 0 if it never said."""
+    """Features of some keys. `known`: up to which moment (µs) the view had all that arrived; 0 if it never said.
+    `since`: values are exact for moments from this one on (µs)."""
 
     values: list[dict[str, Any]]
     known: int
+    since: int
 
 
 class WindowStore:
@@ -104,7 +106,7 @@ class WindowStore:
         """The view's features by name for each key (`keys.key_text`), and what it had when they were read.
 
         Values are those at `now` (µs): of events that happened and were known before, as `Column.to_pylist` gives
-        them. For a moment more than the allowance before the last `apply` they are not exact.
+        them. For a moment more than the allowance before the last `apply` or `settle` they are not exact.
         `window_values(..., known=...)` gives the same ones of the history.
 
         Raises:
@@ -114,18 +116,30 @@ class WindowStore:
         plan = self._plan(view)
         stored: dict[str, tuple[list[list[Tile]], list[tuple[bytes]]]] = {}
         with self._file.transaction("DEFERRED") as connection:
-            number, known = _state(connection, plan)
+            number, known, since = _state(connection, plan)
             spans = [(one.hop, floor(now - one.longest, one.hop)) for one in plan.tilings]
             execute = connection.execute
             for key in dict.fromkeys(keys):
                 tiles = [execute(_TILES, (number, hop, key, begin, now)).fetchall() for hop, begin in spans]
                 stored[key] = (tiles, execute(_YOUNG, (number, key, now)).fetchall())
         found = {key: _merged(plan, *some, now) for key, some in stored.items()}
-        return WindowRead([dict(found[key]) for key in keys], known)
+        return WindowRead([dict(found[key]) for key in keys], known, since)
 
     def values(self, view: FeatureView, keys: Sequence[str], now: int) -> list[dict[str, Any]]:
         """The values that `read` gives. Raises as it does."""
         return self.read(view, keys, now).values
+
+    def settle(self, views: Sequence[FeatureView]) -> bool:
+        """Takes events that have waited for the allowance into the tiles, as `apply` does with the next batch: reads
+        are slow while many wait. Returns whether any still wait.
+
+        Raises:
+            DiskFull, NotReady, NotWritable: the file cannot be written.
+        """
+        plans, now = [self._plan(view) for view in views], self._clock.now()
+        with self._file.transaction("IMMEDIATE") as connection:
+            waiting = [Folding(connection, plan, now, self._allowance).settle() for plan in plans]
+        return any(waiting)
 
     def offsets(self, view: FeatureView) -> dict[str, int]:
         """The last offset taken of each partition."""
@@ -135,7 +149,7 @@ class WindowStore:
     def drop(self, view: FeatureView) -> None:
         """Forgets a view, its offsets too."""
         with self._file.transaction("IMMEDIATE") as connection:
-            number, _ = _state(connection, self._plan(view))
+            number, *_ = _state(connection, self._plan(view))
             for table in ("tiles", "young", "offsets"):
                 connection.execute(f"DELETE FROM {table} WHERE view = ?", (number,))
             connection.execute("DELETE FROM views WHERE id = ?", (number,))
@@ -150,10 +164,10 @@ class WindowStore:
         return plan
 
 
-def _state(connection: sqlite3.Connection, plan: Plan) -> tuple[int, int]:
-    """The view's number and how far it has come."""
-    found = connection.execute("SELECT id, known FROM views WHERE name = ?", (plan.name,)).fetchone()
-    return found or (-1, 0)
+def _state(connection: sqlite3.Connection, plan: Plan) -> tuple[int, int, int]:
+    """The view's number, how far it has come, and from when on it can be read."""
+    found = connection.execute("SELECT id, known, settled FROM views WHERE name = ?", (plan.name,)).fetchone()
+    return found or (-1, 0, 0)
 
 
 def _each(plan: Plan, events: Sequence[Mapping[str, Any]] | pa.Table) -> Iterable[Mapping[str, Any]]:

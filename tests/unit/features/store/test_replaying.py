@@ -21,9 +21,11 @@ from tropism.features.store.following import Follower
 from tropism.features.store.materialising import materialise_view
 from tropism.features.store.replaying import Skew, skew
 from tropism.features.store.sources import Sources
-from tropism.features.store.streams import stream_schema, stream_table
+from tropism.features.store.stamping import Stamps
+from tropism.features.store.streams import stream_table
+from tropism.features.streams import lake_schema
 from tropism.features.windows import WindowStore
-from tropism.feedback import Ingestion
+from tropism.feedback import Ingestion, Streams
 from tropism.feedback.schemas import PREDICTIONS, feature_fields, predictions_name
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
 from tropism.storage.lake import Lake, LakeSettings
@@ -104,7 +106,7 @@ class Shop:
             lambda name: self.task if name == "fraud" else None,
             self,
             self.clock,
-            streams=lambda name: STREAM if name == "payments" else None,
+            Streams(lambda name: STREAM if name == "payments" else None, Stamps(self.root / "stamps"), self.clock),
         )
 
     def get(self, name: str) -> Any:
@@ -127,9 +129,9 @@ class Shop:
         """Events of a history that is loaded, with arrivals of their own."""
         self.made += 1
         columns = ("who", "at", "amount", "cents", "items", "shop", "ok")
-        schema = stream_schema(STREAM, (*columns, "arrived_at"))
-        taken = self.lake.read(stream_table("payments"), schema=pa.schema([("at", pa.int64())]))["at"].to_pylist()
-        stamp = max([self.clock.now(), *(one + 1 for one in taken)])
+        schema = lake_schema(STREAM, (*columns, "arrived_at"))
+        with Stamps(self.root / "stamps").taken(self.clock.now()) as stamp:
+            pass
         moments = {"at": stamp, "writer": "history", "seq": self.made}
         found = [
             moments
@@ -294,7 +296,7 @@ class Chance:
             shop.predict(self.one(self.who(), self.who(), self.who(), "nobody", None), self.one(3.0, None), at)
 
 
-@pytest.mark.parametrize("seed", range(6, 46))
+@pytest.mark.parametrize("seed", range(6))
 def test_what_was_served_is_computed_again_to_the_last_bit(make: Callable[..., Shop], seed: int) -> None:
     shop, chance = make(), Chance(seed)
     for _ in range(400):
@@ -304,3 +306,55 @@ def test_what_was_served_is_computed_again_to_the_last_bit(make: Callable[..., S
     assert found.report.rows > 40
     assert found.compared == dict.fromkeys((one.name for one in shop.task.features if one.view), found.report.rows)
     assert found.unplayed == ()
+
+
+def event(who: str, at: int, amount: float) -> tuple[Any, ...]:
+    return (who, at, amount, "1.00", 1, "s", True)
+
+
+def test_an_event_that_was_ahead_of_its_time_and_one_not_followed_yet(make: Callable[..., Shop]) -> None:
+    """A row may be true later than all that the store has come to: what came in meanwhile was not served."""
+    shop = make(view("lasting", STREAM, LAST), view("spend", STREAM, SUMS))
+    shop.push(event("a", START + 5 * SECOND, 1.0))
+    shop.ingest()
+    shop.follower.run(shop.views)
+    shop.clock.advance(3 * SECOND)
+    shop.push(event("a", START + 6 * SECOND, 2.0))
+    shop.ingest()
+    shop.clock.advance(5 * SECOND)
+    assert shop.predict("a")["lasting.amount"] == 1.0
+    assert mismatches(shop.skew()) == {}
+
+
+def test_after_a_flush_nothing_is_served_until_it_is_filled_again(make: Callable[..., Shop]) -> None:
+    shop = make()
+    shop.push(event("a", START, 2.0))
+    shop.ingest()
+    shop.follower.run(shop.views)
+    shop.clock.advance(SECOND)
+    before = shop.predict("a")
+    shop.online.clear()
+    shop.windows.close()
+    for path in shop.root.glob("windows.sqlite*"):
+        path.unlink()
+    shop.open()
+    flushed = shop.predict("a")
+    shop.follower.run(shop.views)
+    assert (flushed["lasting.amount"], flushed["spend.count_10s"]) == (None, 0.0)
+    assert shop.predict("a") == before
+    assert before["lasting.amount"] == before["spend.sum_amount_10s"] == 2.0
+    found = shop.skew()
+    assert (mismatches(found), found.report.rows) == ({}, 3)
+
+
+def test_a_value_that_was_not_served_is_found(make: Callable[..., Shop]) -> None:
+    shop = make(view("spend", STREAM, SUMS))
+    shop.push(event("a", START, 2.0))
+    shop.ingest()
+    shop.follower.run(shop.views)
+    shop.clock.advance(SECOND)
+    shop.predict("a")
+    shop.bring(event("a", START, 3.0), arrived=None)
+    assert mismatches(shop.skew()) == {}, "it was taken in later"
+    shop.lake.append(stream_table("payments"), shop.lake.read(stream_table("payments"), until=START + 1))
+    assert set(mismatches(shop.skew())) == {"spend.count_10s", "spend.sum_amount_10s", "spend.std_amount_7s", "ratio"}
