@@ -31,12 +31,14 @@ from tropism.features import (
     SqlSource,
     StreamSource,
 )
+from tropism.features.pipelines import fitting
 from tropism.features.views import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tropism.features.transformations import Pipeline
     from tropism.registry.feature_plan import Definition
 
 _OF_TASKS: tuple[type[msgspec.Struct], ...] = (Task, Feature, Policy, Gate, Triggers, JournalPolicy)
@@ -117,6 +119,28 @@ def load_features(path: Path) -> tuple[Definition, ...]:
     return found
 
 
+def load_pipelines(path: Path) -> dict[str, Pipeline]:
+    """Every `Pipeline` bound to a name in the file, by that name. Files of fitted pipelines need not be there yet.
+
+    Raises:
+        ProjectInvalid: as `load_project`.
+    """
+    from tropism.features.transformations import Pipeline
+
+    with fitting():
+        _, names = _loaded(path)
+    return {name: value for name, value in names.items() if isinstance(value, Pipeline)}
+
+
+def refusal_of(path: Path, task: Task, error: TropismError) -> ProjectInvalid:
+    """What is wrong with a task that the file declares, with the file and the line of each fault."""
+    page = _Page(path.name, ast.parse(_read(path), path.name))
+    call = page.declaration("Task", task.name)
+    place = page.name if call is None else f"{page.name}:{call.lineno}"
+    faults = (Fault(f"{page.place(call, one.field, place)} {one.field}", one.value, one.fix) for one in error.faults)
+    return ProjectInvalid(error.message, *faults)
+
+
 def _loaded(path: Path) -> tuple[_Page, dict[str, Any]]:
     source = _read(path)
     try:
@@ -180,7 +204,7 @@ def _fault(page: _Page, call: ast.Call | None, place: str, error: BaseException)
     if unexpected is not None:
         fields = struct.__struct_fields__ if struct is not None else _every_field()
         return Fault(page.place(call, unexpected[1], place), repr(unexpected[1]), _nearest(unexpected[1], fields))
-    missing = re.search(r"Missing required argument '(\w+)'", str(error))
+    missing = re.search(r"[Mm]issing (?:\d+ )?required (?:[\w-]+ )?arguments?:? '(\w+)'", str(error))
     if missing is not None:
         where = "" if struct not in _OF_TASKS else "; docs/tasks.md explains every field"
         return Fault(place, "", f"add {missing[1]}=...{where}")
@@ -252,7 +276,7 @@ def _require_types(page: _Page, made: msgspec.Struct, call: ast.Call | None) -> 
 
 
 def _require_unique(page: _Page, declared: Sequence[Task | Definition]) -> None:
-    names = [(type(one).__name__, one.name) for one in declared]
+    names = [("OnDemand" if isinstance(one, OnDemand) else type(one).__name__, one.name) for one in declared]
     for kind, name in names:
         if names.count((kind, name)) > 1:
             lines = ", ".join(str(call.lineno) for call in page.declarations(kind, name))

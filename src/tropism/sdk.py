@@ -28,7 +28,17 @@ from tropism.core.errors import (
     UnknownTask,
     UnknownVersion,
 )
-from tropism.entrypoints.sdk import Accepted, AsyncClient, AsyncTaskHandle, Client, Prediction, TaskHandle
+from tropism.entrypoints.sdk import (
+    Accepted,
+    AsyncClient,
+    AsyncTaskHandle,
+    Client,
+    EntityFeatures,
+    Prediction,
+    Pushed,
+    RejectedEvent,
+    TaskHandle,
+)
 
 __all__ = [
     "Accepted",
@@ -37,6 +47,7 @@ __all__ = [
     "Client",
     "Conflict",
     "DiskFull",
+    "EntityFeatures",
     "Fault",
     "InputError",
     "InvalidInput",
@@ -47,7 +58,9 @@ __all__ = [
     "NotReady",
     "PolicyRefused",
     "Prediction",
+    "Pushed",
     "RateLimited",
+    "RejectedEvent",
     "SettingInvalid",
     "TaskHandle",
     "TooLarge",

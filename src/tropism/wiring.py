@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
     from tropism.config import Settings
     from tropism.core.task import Task
+    from tropism.features import OnDemand, StreamSource
+    from tropism.featurestore import FeatureStore
+    from tropism.featurestore.applying import Applied
+    from tropism.featurestore.readers import Readers
     from tropism.feedback.cohorts import Cohorts
     from tropism.feedback.ingestion import Ingestion
     from tropism.learners.model import Model
     from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
     from tropism.loop.worker import Worker
-    from tropism.registry import AppliedTask, Registry
+    from tropism.registry import Registry
     from tropism.serving import LiveTask, SnapshotLoader
     from tropism.serving.inside import Crash
     from tropism.serving.marking import Marker
@@ -137,11 +141,22 @@ class Platform:
 
     @cached_property
     def ingestion(self) -> Ingestion:
-        from tropism.feedback.ingestion import Ingestion
+        from tropism.features.store.stamping import STAMPS, Stamps
+        from tropism.feedback.ingestion import Ingestion, Streams
         from tropism.storage.journal import JournalReader
 
         reader = JournalReader(self.journal_folder)
-        return Ingestion(reader, self.lake, self._task_or_none, self.registry.progress, self.real)
+        return Ingestion(
+            reader,
+            self.lake,
+            self._task_or_none,
+            self.registry.progress,
+            self.real,
+            Streams(self._stream_or_none, Stamps(self.settings.folder / STAMPS), self.clock),
+        )
+
+    def _stream_or_none(self, name: str) -> StreamSource | None:
+        return {one.name: one for one in self.registry.features.streams()}.get(name)
 
     def _task_or_none(self, name: str) -> Task | None:
         try:
@@ -158,6 +173,36 @@ class Platform:
         with self._ingesting:
             while not self.ingestion.run().caught_up:
                 pass
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        from tropism.featurestore import FeatureStore
+        from tropism.featurestore.store import Opened
+
+        return FeatureStore(
+            Opened(
+                registry=self.registry.features,
+                lake=self.lake,
+                settings=self.settings.features,
+                clock=self.clock,
+                root=self.project,
+                state=self.settings.folder,
+                computed=self._computed,
+            )
+        )
+
+    @property
+    def project(self) -> Path:
+        """The project's folder."""
+        from pathlib import Path
+
+        return Path(self.settings.project)
+
+    def _computed(self) -> list[OnDemand]:
+        from tropism.features import OnDemand
+        from tropism.project import load_features
+
+        return [one for one in load_features(self.project / "project.py") if isinstance(one, OnDemand)]
 
     def services(self) -> Services:
         from tropism.loop.services import Services
@@ -189,7 +234,8 @@ class Platform:
             found = pointing.get(task.name)
             champion, previous = (None, None) if found is None else (found.champion, found.previous)
             outcasts = quarantined.get(task.name, frozenset())
-            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts)
+            features = self.features.task_reader(task) if task.views else None
+            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts, features)
 
     def quarantine(self, crash: Crash) -> list[str]:
         """Put the model that a process was inside when it crashed into quarantine; it, as `model/version`.
@@ -218,7 +264,19 @@ class Platform:
         """What loads the live models; `marker` is told which one it is at, `meters` how many are in quarantine."""
         from tropism.serving import SnapshotLoader
 
-        return SnapshotLoader(self.registry.aliases.generation, self.live, self.fetch, marker, meters)
+        return SnapshotLoader(
+            self.registry.aliases.generation,
+            self.live,
+            self.fetch,
+            marker,
+            meters,
+            streams=self.registry.features.pushable,
+            features=self._feature_readers,
+        )
+
+    def _feature_readers(self) -> Readers | None:
+        """What reads features by name; None where there are none, so that nothing is loaded for them."""
+        return self.features.readers() if self.registry.features.list() else None
 
     def fetch(self, task: Task, version: int) -> Model:
         """One version of a task's model, verified.
@@ -256,7 +314,10 @@ class Platform:
         settings = self.settings.loop
         if automatic is not None:
             settings = msgspec.structs.replace(settings, automatic=automatic)
-        return Worker(services, workflows, settings, maintain=lambda: self._maintain(workflows))
+        from tropism.featurestore.upkeep import Upkeep
+
+        features = (self.settings.features.follow_every, Upkeep(self.features))
+        return Worker(services, workflows, settings, maintain=lambda: self._maintain(workflows), features=features)
 
     def _workflows_url(self) -> str:
         if self.settings.tables_url.startswith("sqlite"):
@@ -283,20 +344,25 @@ def open_platform(settings: Settings) -> Platform:
     return Platform(settings)
 
 
-def apply_project(settings: Settings) -> tuple[AppliedTask, ...]:
-    """Store what the project's `project.py` declares.
+def apply_project(settings: Settings) -> tuple[Applied, ...]:
+    """Store what the project's `project.py` declares: its features, then its tasks.
 
     Raises:
-        ProjectInvalid: it is not valid.
-        Conflict: it would break history.
+        ProjectInvalid: it is not valid; nothing was stored.
+        Conflict: it would break history; nothing was stored.
+        DataInvalid, NotReady, DiskFull: a view that a task moves to cannot be filled; tasks stay as they were.
     """
     from pathlib import Path
 
-    from tropism.project import load_project
+    from tropism.featurestore.applying import apply_declared
+    from tropism.project import load_features, load_project, refusal_of
 
-    tasks = load_project(Path(settings.project) / "project.py")
+    path = Path(settings.project) / "project.py"
+    tasks, features = load_project(path), load_features(path)
     platform = open_platform(settings)
-    return tuple(platform.registry.tasks.apply(task, platform.clock.now()) for task in tasks)
+    return apply_declared(
+        platform.features, platform.registry.tasks, tasks, features, lambda task, error: refusal_of(path, task, error)
+    )
 
 
 def run_worker(settings: Settings) -> None:

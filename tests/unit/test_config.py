@@ -81,6 +81,13 @@ def test_settings_travel_between_processes_as_json(tmp_path: Path) -> None:
         ("[training]\nmemory_mb = 10\n", "training.memory_mb", "10", "at least"),
         ("[training]\nattempts = 0\n", "training.attempts", "0", "at least 1"),
         ("state = 5\n", "state", "5", "text in quotes"),
+        ("[features]\nstream_batch = 0\n", "features.stream_batch", "0", "at least 1"),
+        ("[features]\nstream_wait = 'long'\n", "features.stream_wait", "'long'", "90s"),
+        ("[features]\nstreams = 'redis://:pw@h?stream=s'\n", "features.streams", "", r"a section \[features.streams\]"),
+        ("[features.streams]\npaid = ['redis://:pw@h']\n", "features.streams.paid", "", "an address in quotes"),
+        ("[features.streams]\npaid = 'redis://:pw@h'\n", "features.streams.paid", "redis://h", "name the stream"),
+        ("[features.streams]\npaid = ''\n", "features.streams.paid", "", "write it like"),
+        ("[features.streams]\nPaid = 'redis://h?stream=s'\n", "features.streams.Paid", "'Paid'", "a-z"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(tmp_path: Path, text: str, field: str, value: str, fix: str) -> None:
@@ -97,6 +104,27 @@ def test_a_wrong_setting_of_the_environment_is_named_too(tmp_path: Path) -> None
     assert [(fault.field, fault.value) for fault in refused.value.faults] == [("http.port", "'abc'")]
     with pytest.raises(SettingInvalid, match="did you mean 'port'"):
         load(tmp_path, environment={"TROPISM_HTTP_PRT": "5"})
+
+
+def test_streams_of_the_file_and_of_the_environment_are_put_together(tmp_path: Path) -> None:
+    text = '[features.streams]\npaid = "redis://h?stream=a"\nclicks = "redis://h?stream=b"\n'
+    environment = {
+        "TROPISM_STREAM_PAID": "redis://h?stream=c",
+        "TROPISM_STREAM_CARD_TAPS": "redis://h?stream=d",
+        "TROPISM_STREAM_CLICKS": "",
+        "TROPISM_FEATURES_STREAM_BATCH": "7",
+    }
+    features = load(tmp_path, text, environment).features
+    assert {source: address[-1] for source, address in features.streams.items()} == {
+        "paid": "c",
+        "clicks": "b",
+        "card_taps": "d",
+    }
+    assert features.stream_batch == 7
+    with pytest.raises(SettingInvalid) as refused:
+        load(tmp_path, text, {"TROPISM_STREAM_PAID": "redis://:secret@h"})
+    assert [fault.field for fault in refused.value.faults] == ["features.streams.paid"]
+    assert "secret" not in str(refused.value)
 
 
 def test_a_file_that_sets_a_section_to_a_number_is_refused_with_an_environment_too(tmp_path: Path) -> None:
@@ -123,7 +151,18 @@ def test_a_line_that_does_not_parse_is_named_by_its_number(tmp_path: Path) -> No
 
 
 def test_every_section_is_one_the_environment_can_reach() -> None:
-    assert set(SECTIONS) == {"http", "journal", "tables", "lake", "blobs", "loop", "notices", "training", "time"}
+    assert set(SECTIONS) == {
+        "http",
+        "journal",
+        "tables",
+        "lake",
+        "blobs",
+        "loop",
+        "notices",
+        "training",
+        "time",
+        "features",
+    }
 
 
 def test_the_common_name_of_the_model_cache_is_honoured_and_ours_comes_first(tmp_path: Path) -> None:

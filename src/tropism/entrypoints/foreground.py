@@ -30,9 +30,16 @@ def _worker(settings: Settings) -> None:
     run_worker(settings)
 
 
+def _consumer(settings: Settings) -> None:
+    from tropism.entrypoints.streams.consumers import run_consumers
+
+    run_consumers(settings)
+
+
 FOREGROUND: Mapping[str, Callable[[Settings], None]] = {
     "data-plane": _data_plane,
     "control-plane": _control_plane,
     "worker": _worker,
+    "consumer": _consumer,
 }
 """What each process runs, by name. Each returns once it was told to stop (SIGTERM, SIGINT) and has ended cleanly."""

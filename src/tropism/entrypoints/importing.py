@@ -13,19 +13,22 @@ from tropism.core.errors import DataInvalid, Fault
 from tropism.core.events import Outcome, Prediction, encode
 from tropism.core.identity import derived_id, task_tag
 from tropism.core.privacy import JournalPolicy
+from tropism.entrypoints.past_features import split_features, with_keys, with_stored, without_features
 from tropism.entrypoints.replay import cells
 from tropism.entrypoints.replay.ordering import order_events
 from tropism.entrypoints.replay.source import read_source
 from tropism.entrypoints.replay.stream import read_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tropism.core.events import Event
     from tropism.core.task import Feature, Task
     from tropism.entrypoints.replay.stream import Stream
     from tropism.wiring import Platform
+
+    _Row = dict[str, Any]
 
 _BATCH = 1_000
 
@@ -35,12 +38,19 @@ def import_history(platform: Platform, task: Task, path: Path, time: str | None)
 
     Without a time column the rows are taken to be one second apart, ending now. With one, a row that was imported
     before counts once: ids follow from the row itself, so a longer export of the same history adds what is new.
+    Features from the store that the file does not have are joined as they were known at each row's time.
 
     Raises:
-        DataInvalid: the file does not fit the task.
+        DataInvalid: the file does not fit the task, or a source of its features cannot be read.
+        UnknownFeature: a view that the task is bound to is not served any more.
     """
-    stream = _read(task, path, time)
-    features = _as_declared(path, task, stream)
+    given, joined = split_features(task, path, time)
+    stream = _read(task, given, path, time)
+    own = _as_declared(path, task, given, stream)
+    features = own
+    if joined:
+        own = with_keys(task, path, stream, own)
+        features = with_stored(platform.features, task, joined, stream, own)
     now = platform.clock.now()
     shift = 0 if time is not None else now - int(stream.at[-1]) - 1
     if int(stream.at[-1]) + shift > now:
@@ -49,18 +59,20 @@ def import_history(platform: Platform, task: Task, path: Path, time: str | None)
     seen: Counter[bytes] = Counter()
     try:
         for start in range(0, len(stream), _BATCH):
-            rows = features.slice(start, _BATCH).to_pylist()
-            events = _events(task, stream, start, rows, shift, seen)
+            rows = [some.slice(start, _BATCH).to_pylist() for some in (own, features)]
+            events = _events(task, stream, start, zip(*rows, strict=True), shift, seen)
             journal.append([encode(event) for event in _as_recorded(platform, task, events)])
     finally:
         journal.close()
     return len(stream)
 
 
-def _read(task: Task, path: Path, time: str | None) -> Stream:
+def _read(task: Task, given: Sequence[Feature], path: Path, time: str | None) -> Stream:
     """The file with the columns that the task names. A fault speaks of the task, not of a replay's options."""
-    columns = {"target": task.target, "time": time, "features": task.feature_names}
+    columns = {"target": task.target, "time": time, "features": [feature.name for feature in given]}
     try:
+        if not given:
+            return without_features(task, path, time)
         return read_stream(path, **columns, kind=task.kind, classes=task.classes or None)  # type: ignore[arg-type]
     except DataInvalid as error:
         named = {"--target": f"target of '{task.name}'", "--features": f"features of '{task.name}'"}
@@ -69,13 +81,14 @@ def _read(task: Task, path: Path, time: str | None) -> Stream:
 
 
 def _events(
-    task: Task, stream: Stream, start: int, rows: list[dict[str, Any]], shift: int, seen: Counter[bytes]
+    task: Task, stream: Stream, start: int, rows: Iterable[tuple[_Row, _Row]], shift: int, seen: Counter[bytes]
 ) -> Iterator[Event]:
-    """A prediction and its outcome for each row; `seen` counts equal rows, which are different events."""
+    """A prediction and its outcome for each row: what the file has of it, which its ids follow from, and its features.
+    `seen` counts equal rows, which are different events."""
     tag = task_tag(task.name)
-    for index, features in enumerate(rows, start=start):
+    for index, (own, features) in enumerate(rows, start=start):
         at, value = int(stream.at[index]) + shift, float(stream.labels[index])
-        row = msgspec.json.encode((task.name, at, value, features))
+        row = msgspec.json.encode((task.name, at, value, own))
         seen[row] += 1
         text = f"{seen[row]} {row.decode()}"
         made = derived_id(at, f"prediction {text}", tag)
@@ -98,11 +111,11 @@ def _as_recorded(platform: Platform, task: Task, events: Iterator[Event]) -> Ite
     return (privacy.imported(task, one) if isinstance(one, Prediction) else one for one in events)
 
 
-def _as_declared(path: Path, task: Task, stream: Stream) -> pa.Table:
-    """The features as the task declares them, where the file's reading of them can be turned into that."""
+def _as_declared(path: Path, task: Task, given: Sequence[Feature], stream: Stream) -> pa.Table:
+    """The features of the file as the task declares them, where the file's reading of them can be turned into that."""
     found = {feature.name: feature.type for feature in stream.task.features}
     columns, wrong = {}, []
-    for feature in task.features:
+    for feature in given:
         column = stream.features[feature.name]
         if found[feature.name] != feature.type:
             column = _turned(path, stream, column, feature)
@@ -112,7 +125,7 @@ def _as_declared(path: Path, task: Task, stream: Stream) -> pa.Table:
         columns[feature.name] = column
     if wrong:
         raise DataInvalid(f"{path.name} does not fit the task '{task.name}'", *wrong)
-    return pa.table(columns)
+    return pa.table(columns) if columns else stream.features
 
 
 def _turned(path: Path, stream: Stream, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray | None:

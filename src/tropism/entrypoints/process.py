@@ -1,8 +1,10 @@
 """Entry of one process of a project: `python -m tropism.entrypoints.process NAME SETTINGS LIFELINE [LISTENER]`.
 
-The settings come as JSON, as the supervisor composed them. The lifeline is a pipe that closes when the supervisor
+The settings come as JSON, as the supervisor composed them; `-` reads them from the standard input, as they may hold
+passwords and anybody on a machine sees the words of a command. The lifeline is a pipe that closes when the supervisor
 ends; a process whose supervisor is gone stops too. The listener is the socket that data planes share. Both are file
-descriptors. Where there are several data planes their names end in their numbers, from 1 on.
+descriptors. Where there are several data planes their names end in their numbers, from 1 on; the name of a consumer
+ends in that of its stream.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tropism.core.errors import SetupError
-from tropism.entrypoints.supervisor import DATA_PLANE, SETUP_FAILED
+from tropism.entrypoints.supervisor import CONSUMER, DATA_PLANE, SETUP_FAILED
 
 if TYPE_CHECKING:
     from tropism.config import Settings
@@ -48,6 +50,12 @@ def _worker(settings: Settings) -> None:
     run_worker(settings)
 
 
+def _consumer(settings: Settings, source: str) -> None:
+    from tropism.entrypoints.streams.consumers import run_consumer
+
+    run_consumer(settings, source)
+
+
 _PROCESSES = {"control-plane": _control_plane, "worker": _worker}
 
 
@@ -56,10 +64,12 @@ def main(name: str, given: str, lifeline: int, listener: int | None = None) -> i
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     from tropism.config import Settings
 
-    settings = msgspec.json.decode(given, type=Settings)
+    settings = msgspec.json.decode(sys.stdin.read() if given == "-" else given, type=Settings)
     try:
         if name.startswith(DATA_PLANE):
             _data_plane(settings, listener, int(name.removeprefix(DATA_PLANE)[1:] or 1) - 1)
+        elif name.startswith(CONSUMER):
+            _consumer(settings, name.removeprefix(CONSUMER)[1:])
         else:
             _PROCESSES[name](settings)
     except SetupError as error:

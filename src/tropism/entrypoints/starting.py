@@ -49,9 +49,21 @@ def start(settings: Settings, say: Callable[[str], None]) -> Supervisor:
         PortInUse: a port is taken.
     """
     http = settings.http
+    _tell_of_streams(settings, say)
     supervisor = Supervisor(settings, ((http.host, http.port), (http.control_host, http.control_port)), say)
     _noted(settings).write_text(_address(settings))
     return supervisor
+
+
+def _tell_of_streams(settings: Settings, say: Callable[[str], None]) -> None:
+    """Says which of the settings' streams are not there: their consumers wait for them."""
+    if not settings.features.streams:
+        return
+    applied = {one.name for one in open_platform(settings).registry.features.streams()}
+    for source in settings.features.streams:
+        if source not in applied:
+            known = f"there are: {', '.join(sorted(applied))}" if applied else "there is none"
+            say(f"features.streams.{source}: no such stream is applied ({known}); its consumer waits for it")
 
 
 def address_of(settings: Settings) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -22,27 +23,33 @@ from tropism.serving.meters import Meters
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tropism.config import Settings
 
 DATA_PLANE = "data-plane"
+CONSUMER = "consumer"
 PROCESSES = (DATA_PLANE, "control-plane", "worker")
 SETUP_FAILED = 78
 """Exit status of a process whose project or settings need a change (`EX_CONFIG`): restarting would not help."""
 _GRACE = 10.0
 _MOMENT = 0.5
+_REST = 60.0
+"""Seconds until a consumer whose setup failed is started again."""
 _BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class _Child:
-    """One process, its log, and when it may start again. `listener`: the socket that it is handed, if any."""
+    """One process, its log, and when it may start again. `given`: what it reads. `listener`: the socket that it is
+    handed, if any. `refused`: why its setup failed, the last time that it did."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, listener: socket.socket | None = None) -> None:
+    def __init__(self, name: str, given: bytes, log: Path, listener: socket.socket | None = None) -> None:
         self.name = name
         self.log = log
         self.restarts = 0
-        self._command = command
+        self.refused = ""
+        self._given = given
+        self._said_from = 0
         self._listener = listener
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -50,16 +57,24 @@ class _Child:
 
     def start(self, lifeline: int) -> None:
         handed = [lifeline] if self._listener is None else [lifeline, self._listener.fileno()]
+        command = [sys.executable, "-m", "tropism.entrypoints.process", self.name, "-"]
         with self.log.open("ab") as log:
+            self._said_from = log.tell()
             self._process = subprocess.Popen(
-                [*self._command, *map(str, handed)],
-                stdin=subprocess.DEVNULL,
+                [*command, *map(str, handed)],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 pass_fds=handed,
                 start_new_session=True,
             )
         self._started = time.monotonic()
+        stdin = self._process.stdin
+        assert stdin is not None
+        with suppress(BrokenPipeError):  # it ended before it read them
+            stdin.write(self._given)
+        with suppress(BrokenPipeError):
+            stdin.close()
 
     @property
     def pid(self) -> int | None:
@@ -75,6 +90,17 @@ class _Child:
         self.restarts = self.restarts + 1 if quick else 1
         self._again = time.monotonic() + _BACKOFF[min(self.restarts, len(_BACKOFF)) - 1]
         return status
+
+    def said(self) -> str:
+        """The last of what it said since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._said_from)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return "\n".join(lines[-6:])
+
+    def rest(self, seconds: float) -> None:
+        """Has one that has ended start no sooner than this."""
+        self._again = time.monotonic() + seconds
 
     def due(self) -> bool:
         return self._process is None and time.monotonic() >= self._again
@@ -130,13 +156,13 @@ class Supervisor:
             raise
         self._meters = Meters()
         self._counts.follow(self._meters)
-        given = msgspec.json.encode(settings).decode()
-        self._children = [self._child(name, given, logs) for name in processes(settings.http.workers)]
+        given = msgspec.json.encode(settings)
+        names = processes(settings.http.workers, settings.features.streams)
+        self._children = [self._child(name, given, logs) for name in names]
 
-    def _child(self, name: str, given: str, logs: Path) -> _Child:
-        command = [sys.executable, "-m", "tropism.entrypoints.process", name, given]
+    def _child(self, name: str, given: bytes, logs: Path) -> _Child:
         listener = self._listener if name.startswith(DATA_PLANE) else None
-        return _Child(name, command, logs / f"{name}.log", listener)
+        return _Child(name, given, logs / f"{name}.log", listener)
 
     def stop(self) -> None:
         """Ask `run` to end. Safe in a signal handler."""
@@ -151,7 +177,8 @@ class Supervisor:
         """Start everything and stay until `stop`.
 
         Raises:
-            SetupError: a process says that the project or a setting needs a change.
+            SetupError: a process says that the project or a setting needs a change. Not where a consumer does: it is
+                said, and the others go on.
         """
         reading, writing = os.pipe()  # the children read it; it closes when this process ends, however it ends
         try:
@@ -175,12 +202,24 @@ class Supervisor:
         if status is None or self._stop.is_set():
             return
         if status == SETUP_FAILED:
-            lines = child.log.read_text(errors="replace").strip().splitlines()
-            raise SetupError(f"the {child.name} could not start", Fault(child.name, "", "\n".join(lines[-6:])))
+            self._refused(child)
+            return
         how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
         self._meters.restarts.add(child.name)
         self._counts.save()
         self._say(f"{child.name} was {how}; starting it again (log: {child.log})")
+
+    def _refused(self, child: _Child) -> None:
+        """The project cannot go on without most of its processes; it can without a stream's events."""
+        said = child.said()
+        if not child.name.startswith(CONSUMER):
+            raise SetupError(f"the {child.name} could not start", Fault(child.name, "", said))
+        child.rest(_REST)
+        fault = said.rpartition("\n")[2]
+        if fault != child.refused:
+            told = " ".join(said.split())
+            self._say(f"the {child.name} could not start; it is tried again every {_REST:.0f} seconds: {told}")
+        child.refused = fault
 
     def _end(self) -> None:
         for child in self._children:
@@ -190,15 +229,15 @@ class Supervisor:
             child.wait(deadline)
 
 
-def processes(workers: int) -> tuple[str, ...]:
-    """Names of a project's processes, with so many data planes.
+def processes(workers: int, streams: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of a project's processes, with so many data planes and a consumer for each of these streams.
 
-    >>> processes(2)
-    ('data-plane-1', 'data-plane-2', 'control-plane', 'worker')
+    >>> processes(2, ["payments"])
+    ('data-plane-1', 'data-plane-2', 'control-plane', 'worker', 'consumer-payments')
     """
-    if workers == 1:
-        return PROCESSES
-    return (*(f"{DATA_PLANE}-{number + 1}" for number in range(workers)), *PROCESSES[1:])
+    consumers = (f"{CONSUMER}-{source}" for source in streams)
+    planes = PROCESSES[:1] if workers == 1 else (f"{DATA_PLANE}-{number + 1}" for number in range(workers))
+    return (*planes, *PROCESSES[1:], *consumers)
 
 
 def running(state: Path) -> Running | None:

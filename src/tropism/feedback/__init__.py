@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from tropism.feedback.cohorts import Cohorts, LakeVersions, Matured
 from tropism.feedback.counts import OutcomeCounts
-from tropism.feedback.ingestion import Cursors, Ingested, Ingestion, Journal
+from tropism.feedback.ingestion import Cursors, Ingested, Ingestion, Journal, Streams
 
-__all__ = ["Cohorts", "Cursors", "Ingested", "Ingestion", "Journal", "LakeVersions", "Matured", "OutcomeCounts"]
+__all__ = [
+    "Cohorts",
+    "Cursors",
+    "Ingested",
+    "Ingestion",
+    "Journal",
+    "LakeVersions",
+    "Matured",
+    "OutcomeCounts",
+    "Streams",
+]

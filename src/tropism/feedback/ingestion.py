@@ -10,9 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from tropism.core.clock import SystemClock
 from tropism.core.events import CURSOR
 from tropism.features.store.sources import FAILURES
@@ -26,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tropism.core.clock import Clock
+    from tropism.features.store.stamping import Stamps
     from tropism.storage.lake import Lake
 
 
-_AT = pa.schema([("at", pa.timestamp("us", "UTC"))])
 _MOST_BYTES = 64 * 1_048_576
 """Of records in one batch: a record holds the events of one moment, be it one or thousands."""
 
@@ -48,6 +45,14 @@ class Cursors(Protocol):
     def get(self, name: str) -> Any: ...
 
     def set(self, name: str, value: Any, *, now: int) -> None: ...
+
+
+class Streams(NamedTuple):
+    """What taking events in needs: the streams by name, and the moments at which it is done, by the project's clock."""
+
+    find: FindStream
+    stamps: Stamps
+    clock: Clock
 
 
 class Ingested(NamedTuple):
@@ -78,19 +83,14 @@ class Ingestion:
         tasks: FindTask,
         cursors: Cursors,
         clock: Clock | None = None,
-        *,
-        streams: FindStream | None = None,
-        arrivals: Clock | None = None,
+        streams: Streams | None = None,
     ) -> None:
-        """`arrivals`: tells when events of streams are taken in, which is when they are known; `clock` without it."""
         self._journal = journal
         self._lake = lake
         self._tasks = tasks
         self._cursors = cursors
         self._clock = clock or SystemClock()
         self._streams = streams
-        self._arrivals = arrivals or self._clock
-        self._stamp = 0
 
     def run(self, limit: int = 50_000) -> Ingested:
         """Move at most `limit` records, and not many more than `_MOST_BYTES`. With nothing new the lake is not touched.
@@ -106,9 +106,12 @@ class Ingestion:
         ends: dict[str, int] = {}
         for record in records:
             ends[record.writer] = max(ends.get(record.writer, 0), record.seq)
-        sorter = RecordSorter(self._tasks, self._streams)
+        sorter = RecordSorter(self._tasks, None if self._streams is None else self._streams.find)
         sorter.sort(records)
-        events = self._append_pushes(sorter, ends)
+        events = 0
+        if sorter.pushes and self._streams is not None:
+            with self._streams.stamps.taken(self._streams.clock.now()) as stamp:
+                events = self._append_pushes(sorter, ends, stamp)
         predictions, outcomes, rejected = self._append(sorter, ends)
         positions = after | ends
         self._cursors.set(CURSOR, positions, now=self._clock.now())
@@ -127,10 +130,8 @@ class Ingestion:
             rejected = lake.append(REJECTED_NAME, table, positions=ends).rows
         return predictions, outcomes, rejected
 
-    def _append_pushes(self, sorter: RecordSorter, ends: Mapping[str, int]) -> int:
-        if not sorter.pushes:
-            return 0
-        lake, stamp, now = self._lake, self._next_stamp(sorter), self._clock.now()
+    def _append_pushes(self, sorter: RecordSorter, ends: Mapping[str, int], stamp: int) -> int:
+        lake, now = self._lake, self._clock.now()
         tables, everything = [], []
         for name, batch in sorter.pushes.items():
             some = taken(lake, batch, now)
@@ -139,18 +140,11 @@ class Ingestion:
             everything += some
             tables.append((stream_table(name), table))
         # Ids come first: a batch that is cut short here is decided in the same way when it is taken in again.
-        for name, table in ((PUSHES, ids_table(everything, now)), *tables):
-            lake.append(name, table, positions=ends)
-        lake.append(FAILURES, failures_table(everything, stamp), positions=ends)
+        failures = (FAILURES, failures_table(everything, stamp))
+        for name, table in ((PUSHES, ids_table(everything, now)), *tables, failures):
+            if table.num_rows:
+                lake.append(name, table, positions=ends)
         return sum(table.num_rows for _, table in tables)
-
-    def _next_stamp(self, sorter: RecordSorter) -> int:
-        """A moment after every one that was given out, also by another process, also if the clock was set back."""
-        now = self._arrivals.now()
-        later = [self._lake.read(stream_table(name), schema=_AT, since=now)["at"] for name in sorter.pushes]
-        latest = max((pc.max(column).cast(pa.int64()).as_py() for column in later if len(column)), default=0)
-        self._stamp = max(now, self._stamp + 1, latest + 1)
-        return self._stamp
 
 
 def _fitting(records: Sequence[Record]) -> int:

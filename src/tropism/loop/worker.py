@@ -38,7 +38,8 @@ _LOOK = SECOND // 4
 class Worker:
     """Runs until its stop event is set.
 
-    `maintain`: one round of compaction and retention.
+    `maintain`: one round of compaction and retention. `features`: one round of bringing features up to date, and the
+    time between two.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Worker:
         workflows: Workflows,
         settings: LoopSettings,
         maintain: Callable[[], None],
+        features: tuple[str, Callable[[], None]] | None = None,
     ) -> None:
         self._services = services
         self._workflows = workflows
         self._settings = settings
         self._name = services.holder
         self._maintain = maintain
+        self._features = features
         self._lease = parse_duration(settings.lease)
         self._running: dict[str, Future[None]] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -69,6 +72,8 @@ class Worker:
             threading.Thread(target=self._repeat, args=(stop, self._settings.ingest_every, self._services.ingest)),
             threading.Thread(target=self._repeat, args=(stop, self._settings.maintain_every, self._maintain)),
         ]
+        if self._features is not None:
+            side.append(threading.Thread(target=self._repeat, args=(stop, *self._features)))
         for thread in side:
             thread.start()
         with ThreadPoolExecutor(self._settings.threads, thread_name_prefix="cycle") as pool:

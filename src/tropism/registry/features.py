@@ -25,6 +25,7 @@ from tropism.registry.feature_plan import (
 from tropism.registry.records import record
 from tropism.storage.tables.schema import feature_definitions as table
 from tropism.storage.tables.schema import feature_links as links
+from tropism.storage.tables.schema import tasks
 from tropism.storage.tables.upsert import insert_once
 
 if TYPE_CHECKING:
@@ -111,13 +112,14 @@ class Features:
 
         Raises:
             NotFound, UnknownVersion: there is none; says which there are.
-            Conflict: views that are served need it.
+            Conflict: views that are served, or tasks, need it.
         """
         with self._db.exclusive() as connection:
             found = _one(connection, kind, name, version)
             if found.state == "dropped":
                 return
             _require_unused(connection, found)
+            _require_unread(connection, found)
             chosen = (table.c.kind == kind) & (table.c.name == name) & (table.c.version == version)
             connection.execute(table.update().where(chosen).values(state="dropped"))
             detail = {"kind": kind, "version": version, "generation": generation.advance(connection, now)}
@@ -254,6 +256,22 @@ def _require_unused(connection: Connection, found: Registered) -> None:
     if users:
         fault = Fault(found.kind, repr(found.name), f"first drop {', '.join(users)}")
         raise Conflict(f"{found.kind} '{found.name}' is in use", fault)
+
+
+def _require_unread(connection: Connection, found: Registered) -> None:
+    """Tasks answer with the versions that they were applied with."""
+    if found.kind not in ("view", "on-demand") or (found.kind == "on-demand" and found.state != "live"):
+        return
+    stored = f"{found.name}@{found.version}" if found.kind == "view" else found.name
+    readers = [
+        name
+        for name, spec in connection.execute(select(tasks.c.name, tasks.c.spec).order_by(tasks.c.name))
+        if any(feature.get("view") == stored for feature in msgspec.json.decode(spec)["features"])
+    ]
+    if readers:
+        fix = "apply another version of it first, so that the task moves to that one; or leave it"
+        fault = Fault(f"{found.kind}.{found.name}", stored, fix)
+        raise Conflict(f"'{stored}' is read by the task {', '.join(readers)}", fault)
 
 
 def _used(view: FeatureView, kind: Kind) -> str | None:

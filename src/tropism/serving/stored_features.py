@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tropism.core.errors import InvalidInput, TropismError
+from tropism.core.errors import Fault, InvalidInput, TropismError
 from tropism.core.events import Served
 from tropism.core.task import task_value
+from tropism.serving.remote_features import RemoteReads, Troubles
 from tropism.serving.rows import Note
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from tropism.serving.requests import Ask
     from tropism.serving.snapshot import Deployment
 
-_log = logging.getLogger(__name__)
 UNAVAILABLE = "features-unavailable"
 """The store was away: features from it are missing, or their defaults."""
+_MANY = 50
+"""Rows from which on they are read in a thread, so that other requests are answered meanwhile."""
+_remote = RemoteReads()
+_troubles = Troubles()
 
 
 async def filled(deployment: Deployment, asks: Sequence[Ask], now: int) -> list[Ask]:
@@ -46,20 +50,29 @@ async def filled(deployment: Deployment, asks: Sequence[Ask], now: int) -> list[
 async def _filled(deployment: Deployment, task: Task, asks: list[Ask], now: int, at: int | None) -> list[Ask]:
     keys = [{key: ask.row[key] for key in task.keys} for ask in asks]
     reader = deployment.features
-    try:
-        if reader is None:
-            return [_without(task, ask) for ask in asks]
-        rows = [ask.row for ask in asks]
-        if reader.remote:
-            reads = await asyncio.to_thread(reader.read, keys, rows, now, at)
-        else:
-            reads = reader.read(keys, rows, now, at)
-    except InvalidInput:
-        raise
-    except TropismError as error:
-        _log.error("the features of '%s' cannot be read: %s", task.name, error)
+    if reader is None:
         return [_without(task, ask) for ask in asks]
-    return [_with(task, ask, mine, read) for ask, mine, read in zip(asks, keys, reads, strict=True)]
+    read = partial(reader.read, keys, [ask.row for ask in asks], now, at)
+    try:
+        if reader.remote:
+            reads = await _remote.read(read, len(asks))
+        else:
+            reads = await asyncio.to_thread(read) if len(asks) >= _MANY else read()
+    except InvalidInput as error:
+        raise _as_sent(task, error) from error
+    except TropismError as error:
+        _troubles.failed(task.name, error)
+        return [_without(task, ask) for ask in asks]
+    _troubles.went(task.name)
+    return [_with(task, ask, mine, found) for ask, mine, found in zip(asks, keys, reads, strict=True)]
+
+
+def _as_sent(task: Task, error: InvalidInput) -> InvalidInput:
+    """Keys are sent among the features."""
+    faults = (
+        Fault(f"features.{one.field}", one.value, one.fix) if one.field in task.keys else one for one in error.faults
+    )
+    return type(error)(error.message, *faults)
 
 
 def _with(task: Task, ask: Ask, keys: dict[str, Any], read: Read) -> Ask:

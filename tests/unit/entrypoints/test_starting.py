@@ -84,6 +84,22 @@ def test_the_address_is_the_one_it_was_started_on(settings: Settings) -> None:
     assert address_of(settings) == "http://127.0.0.1:8910"
 
 
+def test_streams_that_are_not_there_are_told_at_the_start(settings: Settings) -> None:
+    declared = (
+        'from tropism.features import StreamSource\np = StreamSource("paid", timestamp="at", schema={"a": str})\n'
+    )
+    with (Path(settings.project) / "project.py").open("a") as file:
+        file.write(declared)
+    streams = {"paid": "redis://h?stream=s", "payd": "redis://h?stream=s"}
+    features = msgspec.structs.replace(settings.features, streams=streams)
+    settings = prepare(msgspec.structs.replace(settings, features=features))
+    said: list[str] = []
+    supervisor = start(settings, said.append)
+    supervisor.stop()
+    supervisor.run()
+    assert said == ["features.streams.payd: no such stream is applied (there are: paid); its consumer waits for it"]
+
+
 def test_nothing_holds_the_lock_of_a_project_that_could_not_start(settings: Settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", settings.http.port))

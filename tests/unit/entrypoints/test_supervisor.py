@@ -37,6 +37,10 @@ if os.path.exists(act):
     os.remove(act)
     if word == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif word in ("words", "settings"):
+        with open(f"{{folder}}/{{name}}.part", "w") as read:
+            read.write(sys.stdin.read() if word == "settings" else " ".join(sys.argv))
+        os.rename(f"{{folder}}/{{name}}.part", f"{{folder}}/{{name}}.read")
     else:
         print("a line of the log", flush=True)
         sys.exit(int(word))
@@ -64,6 +68,10 @@ class Stage:
         self.supervisor = Supervisor(self.settings, addresses, self.said.append)
         self._thread.start()
         return self.supervisor
+
+    def consume(self, **streams: str) -> None:
+        features = msgspec.structs.replace(self.settings.features, streams=streams)
+        self.settings = msgspec.structs.replace(self.settings, features=features)
 
     def _run(self) -> None:
         assert self.supervisor is not None
@@ -156,6 +164,47 @@ def test_one_whose_setup_is_wrong_ends_all_with_what_it_said(stage: Stage) -> No
     stage.end()
     assert all(gone(process) for name in PROCESSES for process in stage.pids(name))
     assert running(stage.settings.folder) is None
+
+
+def test_a_stream_with_a_broker_has_a_consumer_that_is_started_again(stage: Stage) -> None:
+    stage.consume(payments="redis://h?stream=s")
+    supervisor = stage.start()
+    stage.wait(lambda: all(stage.pids(name) for name in (*PROCESSES, "consumer-payments")))
+    assert list(supervisor.children) == [*PROCESSES, "consumer-payments"]
+    os.kill(stage.pids("consumer-payments")[0], signal.SIGKILL)
+    stage.wait(lambda: len(stage.pids("consumer-payments")) == 2)
+    assert stage.said[0].startswith("consumer-payments was killed by signal 9; starting it again")
+    assert stage.ports("consumer-payments") == []
+
+
+def test_a_consumer_whose_setup_is_wrong_leaves_the_others_alone_and_is_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REST", 0.05)
+    stage.consume(payments="redis://h?stream=s")
+    stage.act("consumer-payments", str(SETUP_FAILED))
+    stage.start()
+    stage.wait(lambda: len(stage.pids("consumer-payments")) == 2)
+    stage.act("consumer-payments", str(SETUP_FAILED))
+    os.kill(stage.pids("consumer-payments")[1], signal.SIGKILL)
+    stage.wait(lambda: len(stage.pids("consumer-payments")) >= 4)
+    stage.wait(lambda: all(stage.pids(name) for name in PROCESSES))
+    told = [line for line in stage.said if "could not start" in line]
+    assert len(told) == 1, "the same reason is said once"
+    assert told[0].startswith("the consumer-payments could not start; it is tried again every 0 seconds: a line of the")
+    assert [len(stage.pids(name)) for name in PROCESSES] == [1, 1, 1]
+    assert stage.failed == []
+
+
+def test_settings_are_not_among_the_words_that_anybody_sees(stage: Stage) -> None:
+    stage.consume(payments="redis://:secret@h?stream=s")
+    stage.act("worker", "words")
+    stage.act("data-plane", "settings")
+    stage.start()
+    stage.wait(lambda: (stage.folder / "data-plane.read").exists() and (stage.folder / "worker.read").exists())
+    assert "secret" not in (stage.folder / "worker.read").read_text()
+    given = msgspec.json.decode((stage.folder / "data-plane.read").read_bytes(), type=Settings)
+    assert given == stage.settings
 
 
 def test_one_that_does_not_stop_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from tropism.core.errors import DiskFull
 from tropism.core.events import Push, encode
 from tropism.features import Decimal, StreamSource
 from tropism.features.store.sources import FAILURES
-from tropism.feedback import Ingestion
+from tropism.features.store.stamping import Stamps
+from tropism.feedback import Ingestion, Streams
 from tropism.feedback.pushes import taken
 from tropism.feedback.sorting import PushBatch
 from tropism.storage.journal import JournalReader, JournalSettings, JournalWriter
@@ -38,6 +39,7 @@ class Desk:
         self.journal = JournalWriter(root / "journal", JournalSettings(fsync="os", reserve=0))
         self.reader = JournalReader(root / "journal")
         self.lake, self.clock, self.cursors = Lake(root / "lake"), ManualClock(NOW), Cursors()
+        self.stamps = root / "stamps"
         self.source: StreamSource | None = SOURCE
         self.again()
 
@@ -49,7 +51,7 @@ class Desk:
             lambda _: None,
             self.cursors,
             self.clock,
-            streams=lambda name: self.source if name == "payments" else None,
+            Streams(lambda name: self.source if name == "payments" else None, Stamps(self.stamps), self.clock),
         )
 
     def push(self, *amounts: str | None, name: str = "", failures: list[tuple[str, str, str]] | None = None) -> Push:

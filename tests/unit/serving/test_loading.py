@@ -153,3 +153,13 @@ def test_a_deployment_that_did_not_change_is_kept(price: Task, stub_model: Any) 
     third = loader().deployments
     assert third["a"].prior == (0.5,)
     assert third["b"] is second["b"]
+
+
+def test_features_are_those_of_when_the_snapshot_was_made(registry: Registry) -> None:
+    assert registry.loader()().features is None
+    readers: list[Any] = [object(), object()]
+    load = SnapshotLoader(lambda: registry.generation, list, registry.fetch, features=lambda: readers.pop())
+    first = load()
+    second = load()
+    assert first.features is not second.features
+    assert not readers

@@ -50,7 +50,7 @@ async def _collect(receive: Receive, limit: int) -> bytes | None:
 
 
 def _too_large(size: str, limit: int) -> TooLarge:
-    fix = f"send at most {limit} bytes (max_body_bytes); predict in batches"
+    fix = f"send at most {limit} bytes (max_body_bytes), in several requests"
     return TooLarge("the body is too large", Fault("body", size, fix))
 
 

@@ -14,7 +14,17 @@ from tropism.core.errors import Fault, InputError, InvalidInput, MalformedBody, 
 from tropism.entrypoints.api.description import describe
 from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
-from tropism.entrypoints.api.routes import decisions, jobs, models, monitoring, tasks
+from tropism.entrypoints.api.routes import (
+    decisions,
+    feature_watching,
+    features,
+    importance,
+    jobs,
+    lineage,
+    models,
+    monitoring,
+    tasks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +52,7 @@ def control_plane(platform: Platform) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
-    for module in (tasks, monitoring, models, decisions, jobs):
+    for module in (tasks, monitoring, models, decisions, jobs, lineage, feature_watching, features, importance):
         app.include_router(module.router)
     app.add_exception_handler(TropismError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_request)

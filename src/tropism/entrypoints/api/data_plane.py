@@ -1,4 +1,4 @@
-"""The data plane: answers predictions and outcomes, and passes everything else on to the control plane."""
+"""The data plane: answers predictions, outcomes, events and features; passes all else on to the control plane."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from tropism.entrypoints.api.protocols.server_sent import PredictionEvents
 from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
 from tropism.entrypoints.api.protocols.websocket import PredictionStream
 from tropism.entrypoints.api.routing import route
+from tropism.serving.computing import Computing
 from tropism.serving.meters import Meters
 from tropism.serving.model_cache import ModelCache
 from tropism.serving.options import predict_options
@@ -45,6 +46,7 @@ from tropism.serving.parts import Parts
 from tropism.serving.predictions import Predictions, live
 from tropism.serving.predictor import Predictor
 from tropism.serving.privacy import Privacy
+from tropism.serving.pushing import Pushes
 from tropism.serving.rates import Rates
 from tropism.serving.recording import Recorder
 from tropism.serving.turns import Turns
@@ -73,7 +75,7 @@ _LEISURE = 2.0
 class DataPlane:
     """A bare ASGI application. One event loop; any number of processes may serve one project.
 
-    No prediction or outcome is acknowledged before it is durable in `journal`. Whatever a caller sends, he gets
+    No prediction, outcome or event is acknowledged before it is durable in `journal`. Whatever a caller sends, he gets
     a problem document (RFC 9457) that names what to change, never a traceback; on the paths of another protocol,
     what that protocol says. Plain requests to predict come in by `turns`, past ASGI: see `connection.py`.
     """
@@ -119,6 +121,8 @@ class DataPlane:
         self.turns = Turns(parts, predictor)
         self._predictions = Predictions(parts, predictor)
         self._outcomes = Outcomes(parts)
+        self._pushes = Pushes(parts)
+        self._computing = Computing(parts)
         self._core = Core(self._predictions, holder, settings, clock)
         self._protocols: tuple[ForeignProtocol, ...] = (
             OpenInference(self._core),
@@ -190,6 +194,10 @@ class DataPlane:
         if found.name == "predict":
             options = predict_options(scope["query_string"])
             return Reply(200, await self._predictions.predict(found.task, body, options))
+        if found.name == "events":
+            return Reply(202, await self._pushes.accept(found.stream, body))
+        if found.name == "compute":
+            return Reply(200, await self._computing.compute(body))
         return Reply(202, await self._outcomes.accept(body))
 
     def _admits(self, scope: Scope) -> bool:

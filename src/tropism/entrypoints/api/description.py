@@ -128,6 +128,8 @@ def _paths() -> dict[str, Any]:
     return {
         "/v1/tasks/{task}/predict": {"post": _predict()},
         "/v1/outcomes": {"post": _outcomes()},
+        "/v1/features/{source}/events": {"post": _events()},
+        "/api/v1/ml/features/compute": {"post": _compute()},
         "/healthz": {"get": {"tags": ["service"], "summary": "Alive", "responses": _replies("200", free)}},
         "/readyz": {"get": ready},
         "/metrics": {"get": metrics},
@@ -169,4 +171,54 @@ def _outcomes() -> dict[str, Any]:
         "operationId": "outcomes",
         "requestBody": {"required": True, "content": _json(several)},
         "responses": _replies("202", accepted),
+    }
+
+
+def _events() -> dict[str, Any]:
+    event = {"type": "object", "description": "A value for each column of the stream; null where none is sent."}
+    events = {"type": "array", "items": event, "minItems": 1}
+    push_id = {"type": "string", "minLength": 1, "maxLength": 128, "description": "A retry with it counts once."}
+    push = {"type": "object", "required": ["events"], "properties": {"events": events, "id": push_id}}
+    text = {"type": "string"}
+    rejected = {"type": "object", "properties": {"index": {"type": "integer"}, "rule": text, "value": text}}
+    accepted = {
+        "type": "object",
+        "properties": {"accepted": {"type": "integer"}, "rejected": {"type": "array", "items": rejected}},
+    }
+    return {
+        "tags": ["features"],
+        "summary": "Push events into a stream",
+        "operationId": "events",
+        "parameters": [{"name": "source", "in": "path", "required": True, "schema": text}],
+        "requestBody": {"required": True, "content": _json({"oneOf": [push, events, event]})},
+        "responses": _replies("202", accepted),
+    }
+
+
+def _compute() -> dict[str, Any]:
+    text = {"type": "string"}
+    names = {"type": "array", "items": text, "minItems": 1, "maxItems": 1_000}
+    row = {"type": "object", "description": "The keys of the entities, and what on-demand features need besides."}
+    rows = {"type": "array", "items": row, "minItems": 1}
+    known = {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+    found = {
+        "type": "object",
+        "properties": {
+            "values": {"type": "object", "description": "Decimals are text, times ISO 8601, vectors lists."},
+            "statuses": {"type": "object", "additionalProperties": {"enum": ["PRESENT", "MISSING", "EXPIRED"]}},
+            "known": {"type": "object", "additionalProperties": known, "description": "How far each view had come."},
+        },
+    }
+    properties = {"names": names, "rows": {"type": "array", "items": found}, "at": {**text, "format": "date-time"}}
+    asked = {
+        "type": "object",
+        "required": ["features", "rows"],
+        "properties": {"features": names, "rows": rows, "at": _MOMENT},
+    }
+    return {
+        "tags": ["features"],
+        "summary": "Read features of many entities as they are now",
+        "operationId": "compute",
+        "requestBody": {"required": True, "content": _json(asked)},
+        "responses": _replies("200", {"type": "object", "properties": properties}),
     }

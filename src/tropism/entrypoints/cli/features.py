@@ -6,6 +6,11 @@ from pathlib import Path
 
 import click
 
+from tropism.entrypoints.cli.features_filling import backfill, import_, materialize, training_set
+from tropism.entrypoints.cli.features_fitting import fit
+from tropism.entrypoints.cli.features_serving import get, push
+from tropism.entrypoints.cli.features_watching import skew, stats
+
 _KINDS = ("view", "on-demand", "stream", "entity")
 
 
@@ -93,3 +98,7 @@ def drop(project: Path, name: str, version: int, kind: str, actor: str) -> None:
     from tropism.entrypoints.cli.show_features import drop_feature
 
     drop_feature(project, name, version, kind, actor or "cli")
+
+
+for _command in (backfill, fit, get, import_, materialize, push, skew, stats, training_set):
+    features.add_command(_command)

@@ -14,6 +14,8 @@ from tropism.core.errors import TropismError
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
 from tropism.entrypoints.cli.features import features
+from tropism.entrypoints.cli.importance import importance
+from tropism.entrypoints.cli.lineage import lineage
 from tropism.entrypoints.cli.models import models, promote, release, rollback
 from tropism.entrypoints.cli.optimise import bundle, optimise
 from tropism.entrypoints.cli.process import run
@@ -21,6 +23,7 @@ from tropism.entrypoints.cli.project import apply, init
 from tropism.entrypoints.cli.replay import demo, replay
 from tropism.entrypoints.cli.run import down, status, up
 from tropism.entrypoints.cli.score import score
+from tropism.entrypoints.cli.streams import streams
 from tropism.entrypoints.cli.train import train
 
 _EPILOG = """\b
@@ -55,7 +58,9 @@ for _command in (
     doctor,
     down,
     features,
+    importance,
     init,
+    lineage,
     models,
     optimise,
     promote,
@@ -65,6 +70,7 @@ for _command in (
     score,
     run,
     status,
+    streams,
     train,
     up,
 ):

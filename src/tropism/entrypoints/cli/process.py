@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-NAMES = ("data-plane", "control-plane", "worker")
+NAMES = ("data-plane", "control-plane", "worker", "consumer")
 
 
 @click.command()
@@ -15,6 +15,7 @@ NAMES = ("data-plane", "control-plane", "worker")
 def run(project: Path, process: str) -> None:
     """Run one process of the project in the foreground, as a container does.
 
+    The consumer takes the events of every stream whose broker the settings name (features.streams).
     Nothing is applied and nothing is restarted: `tropism up` does both. Logs go to standard error.
 
     \b

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 import msgspec
 
-from tropism.core.errors import NotFound, UnknownVersion
 from tropism.entrypoints.cli.opening import open_project, settings_of
 from tropism.entrypoints.cli.tables import moment, print_table
-from tropism.features import FeatureView, Field, StreamSource
-from tropism.features.types import dtype
+from tropism.entrypoints.feature_definitions import (
+    described,
+    features_of,
+    find_definition,
+    lineage_node,
+    plain_definition,
+)
 from tropism.project import load_features
 from tropism.registry.feature_plan import masked, source_id
 from tropism.wiring import open_platform
@@ -21,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tropism.features import Aggregation
-    from tropism.registry import Change, Features, Link, Plan, Registered
+    from tropism.registry import Change, Link, Plan, Registered
     from tropism.registry.feature_plan import Kind
 
 _SIGNS = {"create": "+", "version": "~", "describe": "~", "same": "=", "gone": "-"}
@@ -63,7 +66,7 @@ def _show_change(change: Change) -> None:
     if change.action == "create":
         for fact in _facts(change.kind, change.spec):
             click.echo(f"    {fact}")
-        for feature in _features(change.kind, change.spec):
+        for feature in features_of(change.kind, change.spec):
             click.echo(f"    {feature['name']}: {feature['type']}, {feature['from']}")
         return
     for one in change.differences:
@@ -103,7 +106,7 @@ def _text(value: Any) -> str:
 def list_features(project: Path, as_json: bool) -> None:
     found = open_project(project).registry.features.list()
     if as_json:
-        _print_json([_plain(one) for one in found])
+        _print_json([plain_definition(one) for one in found])
         return
     if not found:
         click.echo("no features yet: declare them in project.py, then run `tropism features apply`")
@@ -127,43 +130,23 @@ def _about(one: Registered) -> str:
 
 def show_feature(project: Path, name: str, version: int | None, kinds: Sequence[str], as_json: bool) -> None:
     registry = open_project(project).registry.features
-    one = _find(registry, name, version, kinds)
-    up, down = (registry.lineage(*_node(one), direction) for direction in ("up", "down"))
+    one = find_definition(registry, name, version, kinds)
     if as_json:
-        lineage = {"from": msgspec.to_builtins(up), "to": msgspec.to_builtins(down)}
-        _print_json(_plain(one) | {"features": _features(one.kind, one.spec), "lineage": lineage})
+        _print_json(described(registry, one))
         return
+    up, down = (registry.lineage(*lineage_node(one), direction) for direction in ("up", "down"))
     click.echo(click.style(f"{one.kind} {one.name}, version {one.version}", bold=True) + f" ({one.state})")
     click.echo(f"  applied {moment(one.created_at)} UTC by {one.actor}; fingerprint {one.fingerprint}")
     for fact in _facts(one.kind, one.spec):
         click.echo(f"  {fact}")
     if one.kind == "view":
-        print_table(("feature", "type", "from"), [tuple(row.values()) for row in _features(one.kind, one.spec)])
+        print_table(("feature", "type", "from"), [tuple(row.values()) for row in features_of(one.kind, one.spec)])
     others = [other for other in registry.list() if (other.kind, other.name) == (one.kind, one.name) and other != one]
     if others:
         click.echo("other versions: " + ", ".join(f"{other.version} ({other.state})" for other in others))
     for title, links in (("made from", up), ("used for", down)):
         for link in links:
             click.echo(f"{title}: {_link(link)}")
-
-
-def _find(registry: Features, name: str, version: int | None, kinds: Sequence[str]) -> Registered:
-    """Of the first kind that has the name; the error of the first where none has."""
-    missing: NotFound | None = None
-    for kind in kinds:
-        try:
-            return registry.find(cast("Kind", kind), name, version)
-        except UnknownVersion:
-            raise
-        except NotFound as error:
-            missing = missing or error
-    assert missing is not None
-    raise missing
-
-
-def _node(one: Registered) -> tuple[str, str]:
-    """What a definition is called in lineage."""
-    return ("source", f"stream:{one.name}") if one.kind == "stream" else (one.kind, f"{one.name}@{one.version}")
 
 
 def _facts(kind: str, spec: dict[str, Any]) -> list[str]:
@@ -184,33 +167,6 @@ def _fact(field: str, value: Any) -> str:
     return _text(value)
 
 
-def _features(kind: str, spec: dict[str, Any]) -> list[dict[str, str]]:
-    """Name, type and origin of each feature of a view."""
-    if kind != "view":
-        return []
-    view = msgspec.convert(spec, FeatureView)
-    return [
-        {"name": f"{view.name}.{field.name}", "type": _type(view, field), "from": _origin(field)}
-        for field in view.fields
-    ]
-
-
-def _type(view: FeatureView, field: Field | Aggregation) -> str:
-    """The type of a column of another source than a stream is known only when it is read."""
-    if isinstance(field, Field):
-        return str(field.type)
-    if field.function not in ("sum", "min", "max", "last"):
-        return field.result(dtype("number")).kind
-    return str(view.source.schema[field.column]) if isinstance(view.source, StreamSource) else "as the column"
-
-
-def _origin(field: Field | Aggregation) -> str:
-    if isinstance(field, Field):
-        return f"column {field.column}"
-    of = f" of {field.column}" if field.column else ""
-    return f"{field.function}{of} over {field.window}, by {field.hop}"
-
-
 def _link(link: Link) -> str:
     return f"{link.from_kind} {link.from_id} -> {link.to_kind} {link.to_id}"
 
@@ -219,11 +175,6 @@ def drop_feature(project: Path, name: str, version: int, kind: str, actor: str) 
     platform = open_project(project)
     platform.registry.features.drop(name, version, platform.clock.now(), kind=cast("Kind", kind), actor=actor)
     click.echo(f"{kind} {name}, version {version}, is dropped")
-
-
-def _plain(one: Registered) -> dict[str, Any]:
-    plain: dict[str, Any] = masked(msgspec.to_builtins(one))
-    return plain
 
 
 def _print_json(value: Any) -> None:

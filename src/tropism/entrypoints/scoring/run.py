@@ -118,7 +118,7 @@ class Job:
 
     def _prepare(self) -> tuple[Source, Plan]:
         request, platform = self._request, self._platform
-        task = platform.registry.tasks.get(request.task)
+        task = platform.registry.tasks.get(request.task).flat
         _require_allowed(task, journal=request.journal)
         earlier = None if request.restart else self._work.plan()
         if earlier is not None and not self._work.done():

@@ -11,6 +11,7 @@ from tropism.core.clock import SystemClock
 from tropism.entrypoints.sdk.calls import Calls
 from tropism.entrypoints.sdk.connection import BATCH, DEFAULT_URL, RETRIES, TIMEOUT, lost, options, reply
 from tropism.entrypoints.sdk.exchange import Pause
+from tropism.entrypoints.sdk.feature_calls import FeatureCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tropism.core.clock import Clock
     from tropism.entrypoints.sdk.calls import OutcomeItem
     from tropism.entrypoints.sdk.exchange import Event, Flow, Request, Result
-    from tropism.entrypoints.sdk.results import Accepted, Prediction
+    from tropism.entrypoints.sdk.results import Accepted, EntityFeatures, Prediction, Pushed
     from tropism.entrypoints.sdk.values import Moment
 
 
@@ -44,6 +45,7 @@ class Client:
     ) -> None:
         self._http = httpx.Client(**options(base_url, timeout), transport=transport)
         self._calls = Calls(retries, batch, clock or SystemClock())
+        self._features = FeatureCalls(retries, batch, clock or SystemClock())
 
     def predict(
         self,
@@ -85,6 +87,37 @@ class Client:
         Each batch is recorded as a whole or not at all.
         """
         return self._run(self._calls.outcomes(items))
+
+    def push(self, stream: str, events: Iterable[Mapping[str, Any]], id: str | None = None) -> Pushed:  # noqa: A002
+        """Pushes events into a stream, each a mapping with a value for each column; returns how many were recorded,
+        and those that rules kept out.
+
+        `id`: of the push; events that came with it within a day count once. It is made here if not given, so that
+        retries are safe. Many events are sent in batches, each recorded as a whole or not at all.
+
+        client.push("payments", [{"account_id": "a-17", "amount": "12.50", "at": datetime.now(UTC)}])
+        """
+        return self._run(self._features.push(stream, events, id))
+
+    def features(
+        self, names: Sequence[str], rows: Iterable[Mapping[str, Any]], at: Moment | None = None
+    ) -> list[EntityFeatures]:
+        """Features of each row, in their order, as they are now: by name (`spend.count_7d`), or of a whole view
+        (`spend`). A row has the keys of the entities, and what on-demand features are computed from besides.
+
+        `at`: another moment than now, if what the store holds is not younger; see `docs/features.md`.
+
+        [found] = client.features(["spend.count_7d", "amount_ratio"], [{"account_id": "a-17", "amount": 20}])
+        found.values["spend.count_7d"]
+        """
+        return self._run(self._features.features(names, rows, at))
+
+    def feature_list(self) -> list[dict[str, Any]]:
+        """Every feature that is served: type, view, source, tasks that use it, how far it has come.
+
+        [one["name"] for one in client.feature_list() if (one["lag"] or 0) > 60]
+        """
+        return self._run(self._features.feature_list())
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Returns once predictions are served. Raises `NotReady` after `timeout` seconds."""

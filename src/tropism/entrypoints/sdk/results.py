@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import msgspec
 
 
@@ -37,3 +39,41 @@ class Accepted(msgspec.Struct, frozen=True):
 
     accepted: int
     outcome_ids: tuple[str, ...]
+
+
+class RejectedEvent(msgspec.Struct, frozen=True):
+    """An event that a rule of its stream kept out. `index`: among those pushed; `rule`: the first that did; `value`:
+    what it has."""
+
+    index: int
+    rule: str
+    value: str
+
+    def moved(self, by: int) -> Self:
+        """The same, where it stands `by` places later."""
+        return type(self)(self.index + by, self.rule, self.value)
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """How many events were recorded, and those that were not."""
+
+    accepted: int
+    rejected: tuple[RejectedEvent, ...] = ()
+
+
+class EntityFeatures(msgspec.Struct, frozen=True):
+    """Features of one row.
+
+    `values`: by name; decimals and times as text. `statuses`: of each view, `PRESENT`, `MISSING` or `EXPIRED`.
+    `known`: how far each view had come, ISO 8601, by its stored name, such as `spend@1`; None where it is empty yet.
+    """
+
+    values: dict[str, Any]
+    statuses: dict[str, str] = {}
+    known: dict[str, str | None] = {}
+
+
+class Computed(msgspec.Struct, frozen=True):
+    """Reply to a request for features."""
+
+    rows: tuple[EntityFeatures, ...]

@@ -37,6 +37,27 @@ def plain(value: Any, field: str) -> float | int | str | bool | None:
     raise InvalidInput(f"{field} cannot be sent", fault)
 
 
+def exact(value: Any, field: str) -> Any:
+    """As `plain`, but decimals keep their digits, times become µs since the epoch, and lists stay lists.
+
+    Raises:
+        InvalidInput: it is something else, or infinite; names `field`.
+
+    >>> exact(Decimal("1.50"), "amount"), exact(datetime(1970, 1, 2), "at"), exact((1, 2.5), "vector")
+    (Decimal('1.50'), 86400000000, [1, 2.5])
+    """
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    if isinstance(value, datetime):
+        return from_datetime(value)
+    if type(value).__name__ == "datetime64":
+        made = value.astype("datetime64[us]").item()
+        return None if made is None else from_datetime(made)
+    if isinstance(value, list | tuple):
+        return [exact(one, field) for one in value]
+    return exact(value.tolist(), field) if hasattr(value, "tolist") and hasattr(value, "dtype") else plain(value, field)
+
+
 def moment(at: Moment, field: str = "at") -> int:
     """µs since the epoch.
 

@@ -12,6 +12,7 @@ from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.protocols.mlflow_scoring_description import mlflow_paths
 from tropism.entrypoints.api.protocols.open_inference_description import foreign_paths
 from tropism.entrypoints.api.protocols.server_sent_description import stream_paths
+from tropism.features import Entity, FeatureView, StreamSource, agg
 from tropism.registry import NewJob
 from tropism.wiring import Platform
 
@@ -19,6 +20,8 @@ JOB = "01a1fd96-3cce-735a-adfe-9af284ad6ac5"
 OF_THE_DATA_PLANE = {
     "/v1/tasks/{task}/predict",
     "/v1/outcomes",
+    "/v1/features/{source}/events",
+    "/api/v1/ml/features/compute",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -38,12 +41,17 @@ READS = {
     "/v1/decisions/{decision}": "/v1/decisions/DECISION",
     "/v1/jobs": "/v1/jobs",
     "/v1/jobs/{job}": f"/v1/jobs/{JOB}",
+    "/api/v1/ml/lineage/{kind}/{id}": "/api/v1/ml/lineage/model/payments/1",
+    "/api/v1/ml/features": "/api/v1/ml/features",
+    "/api/v1/ml/features/{id}": "/api/v1/ml/features/clicks",
+    "/api/v1/ml/features/{id}/values": "/api/v1/ml/features/clicks.count_7d/values?user=7",
 }
 WRITES = {
     "/v1/tasks/{task}/cycles": "/v1/tasks/payments/cycles",
     "/v1/models/{name}/promote": "/v1/models/payments/promote",
     "/v1/models/{name}/rollback": "/v1/models/payments/rollback",
     "/v1/jobs/{job}/cancel": f"/v1/jobs/{JOB}/cancel",
+    "/api/v1/ml/features/{id}/importance": "/api/v1/ml/features/amount/importance",
 }
 
 
@@ -61,7 +69,10 @@ def decision(
     register: Callable[..., int],
     promote: Callable[..., str],
 ) -> str:
-    """Two versions, of which the second is the champion, and a job. The decision that promoted it."""
+    """Two versions, of which the second is the champion, a job and a feature. The decision that promoted it."""
+    clicks = StreamSource("clicks", timestamp="at", schema={"user": int})
+    views = [FeatureView("clicks", entity=Entity("user", key="user"), source=clicks, fields=(agg.count("7d"),))]
+    platform.registry.features.apply(views, platform.clock.now())
     register(1)
     register(2)
     promote(1, at=platform.clock.now() - 20 * 86_400_000_000)

@@ -16,3 +16,19 @@ def test_the_task_is_in_the_path() -> None:
     found = route("/v1/tasks/predict/predict")
     assert found is not None
     assert (found.name, found.task) == ("predict", "predict")
+
+
+def test_the_stream_is_in_the_path() -> None:
+    found = route("/v1/features/payments/events")
+    assert found is not None
+    assert (found.name, found.stream, found.allowed) == ("events", "payments", ("POST",))
+    for path in ("/v1/features//events", "/v1/features/a/b/events", "/v1/features/payments", "/v1/features/events"):
+        assert route(path) is None
+
+
+def test_features_are_computed_here_and_described_elsewhere() -> None:
+    found = route("/api/v1/ml/features/compute")
+    assert found is not None
+    assert (found.name, found.allowed) == ("compute", ("POST",))
+    for path in ("/api/v1/ml/features", "/api/v1/ml/features/spend", "/api/v1/ml/features/compute/values"):
+        assert route(path) is None

@@ -88,7 +88,8 @@ def _read(core: Core, deployment: Deployment, kind: str, body: bytes) -> list[As
     settings = core.settings
     latest = core.clock.now() + parse_duration(settings.future_tolerance, "http.future_tolerance")
     limits = Limits(settings.max_rows, settings.max_body_bytes, latest)
-    return asks(decode(body, kind, deployment.task, limits), deployment.task)
+    task = deployment.task.asked
+    return asks(decode(body, kind, task, limits), task)
 
 
 def _written(deployment: Deployment, scored: Scored, kind: str) -> bytes:

@@ -85,7 +85,7 @@ def read_instances(content: Any, deployment: Deployment, most: int) -> list[Ask]
     if len(instances) > most:
         fault = Fault("instances", str(len(instances)), f"predict in batches of at most {most} (max_rows)")
         raise TooLarge(f"{len(instances)} rows are too many for one request", fault)
-    names = deployment.task.feature_names
+    names = deployment.task.asked.feature_names
     faults = Faults()
     asks = []
     for index, instance in enumerate(instances):

@@ -109,11 +109,11 @@ class MlflowScoring:
 
     def _read_json(self, body: bytes, deployment: Deployment) -> list[Ask]:
         content = content_of(body)
-        rows = rows_of(content, deployment.task.feature_names, self._core.settings.max_rows)
+        rows = rows_of(content, deployment.task.asked.feature_names, self._core.settings.max_rows)
         return with_params(read_rows(rows, deployment), content.get("params"))
 
     def _read_table(self, kind: str, body: bytes, deployment: Deployment) -> list[Ask]:
-        names, settings = deployment.task.feature_names, self._core.settings
+        names, settings = deployment.task.asked.feature_names, self._core.settings
         if kind == CSV_TYPE:
             return read_rows(csv_rows(body, names, settings.max_rows), deployment, cells=True)
         rows = parquet_rows(body, names, settings.max_rows, settings.max_body_bytes)

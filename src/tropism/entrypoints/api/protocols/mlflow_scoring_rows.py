@@ -31,8 +31,8 @@ def read_rows(rows: Sequence[Row], deployment: Deployment, *, cells: bool = Fals
         MalformedBody: names every value that cannot be used; MLflow tells these two apart so.
     """
     if rows:
-        _check_columns(rows[0], deployment.task)
-    types = {feature.name: feature.type for feature in deployment.task.features}
+        _check_columns(rows[0], deployment.task.asked)
+    types = {feature.name: feature.type for feature in deployment.task.asked.features}
     faults = Faults()
     asks = []
     for index, row in enumerate(rows):

@@ -31,7 +31,7 @@ def read_asks(tensors: Sequence[Tensor], deployment: Deployment, now: int, limit
         TooLarge: more rows than the limit.
         MissingFeature, UnknownFeature, InvalidInput: names every fault of every row.
     """
-    task = deployment.task
+    task = deployment.task.asked
     columns, extras = _columns(tensors, task)
     count = _rows({**columns, **extras}, limits.rows)
     _check_names(columns, task)

@@ -96,7 +96,7 @@ class Models:
             "name": task.name,
             "versions": versions_of(deployment),
             "platform": "tropism",
-            "inputs": [_tensor(one.name, _INPUTS[one.type], [-1]) for one in task.features],
+            "inputs": [_tensor(one.name, _INPUTS[one.type], [-1]) for one in task.asked.features],
             "outputs": [_tensor(one, *described) for one, described in outputs_of(task).items()],
             "properties": _properties(task),
         }
