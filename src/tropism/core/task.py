@@ -170,7 +170,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         sent = self.sent
         names = {feature.name for feature in sent}
         keys = (Feature(key, "category", description="names an entity") for key in self.keys if key not in names)
-        return msgspec.structs.replace(self, features=(*sent, *keys), views=(), keys=(), journal=JournalPolicy())
+        return msgspec.structs.replace(self, features=(*sent, *keys), views=(), journal=JournalPolicy())
 
     @property
     def flat(self) -> Task:

@@ -160,6 +160,7 @@ def _wanted(definition: Definition) -> _Wanted:
     if isinstance(definition, OnDemand):
         names = ("name", "type", "description", "version")
         spec = {name: getattr(definition, name) for name in names}
+        spec["reads"] = [text for text in definition.texts if "." in text]
         return _Wanted("on-demand", definition.name, _hash(spec), spec)
     try:
         made = msgspec.convert(msgspec.to_builtins(definition), type(definition))

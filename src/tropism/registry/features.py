@@ -263,15 +263,22 @@ def _require_unread(connection: Connection, found: Registered) -> None:
     if found.kind not in ("view", "on-demand") or (found.kind == "on-demand" and found.state != "live"):
         return
     stored = f"{found.name}@{found.version}" if found.kind == "view" else found.name
+    used = {stored, *(_computed_from(connection, found) if found.state == "live" else ())}
     readers = [
         name
         for name, spec in connection.execute(select(tasks.c.name, tasks.c.spec).order_by(tasks.c.name))
-        if any(feature.get("view") == stored for feature in msgspec.json.decode(spec)["features"])
+        if any(feature.get("view") in used for feature in msgspec.json.decode(spec)["features"])
     ]
     if readers:
         fix = "apply another version of it first, so that the task moves to that one; or leave it"
         fault = Fault(f"{found.kind}.{found.name}", stored, fix)
         raise Conflict(f"'{stored}' is read by the task {', '.join(readers)}", fault)
+
+
+def _computed_from(connection: Connection, found: Registered) -> list[str]:
+    """On-demand features that read a view: always its live version."""
+    live = [one for one in _stored(connection) if one.kind == "on-demand" and one.state == "live"]
+    return [one.name for one in live if any(text.startswith(f"{found.name}.") for text in one.spec["reads"])]
 
 
 def _used(view: FeatureView, kind: Kind) -> str | None:

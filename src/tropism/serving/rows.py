@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST = 1e300
 MOST_TEXT = 1_024
 """Most characters of a category."""
+MOST_KEY = 512
+"""Most characters of the key of an entity."""
 
 
 class _Mark:
@@ -125,7 +127,8 @@ def _category(value: Any) -> str | _Mark:
 
 
 def _key(value: Any) -> Value | _Mark:
-    return str(value) if type(value) is int else _category(value)
+    text = str(value) if type(value) is int and value.bit_length() < MOST_KEY else value
+    return text if type(text) is str and len(text) <= MOST_KEY else _UNFIT
 
 
 def _boolean(value: Any) -> bool | _Mark:

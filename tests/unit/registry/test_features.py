@@ -75,7 +75,8 @@ def test_definitions_come_back_as_they_were_applied(registry: Registry) -> None:
     assert registry.features.get("spend") == registry.features.get("spend", 1) == live[1]
     assert live[1].fingerprint == views[0].fingerprint
     stored = registry.features.find("on-demand", "ratio")
-    assert stored.spec == {"name": "ratio", "type": "number", "description": "", "version": RATIO.version}
+    facts = {"name": "ratio", "type": "number", "description": "", "version": RATIO.version}
+    assert stored.spec == facts | {"reads": ["spend.count_7d"]}
 
 
 def test_a_plan_changes_nothing(registry: Registry) -> None:

@@ -1,4 +1,4 @@
-{{/* Names, labels, and what the three kinds of pods have in common. */}}
+{{/* Names, labels, and what the kinds of pods have in common. */}}
 
 {{- define "tropism.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -51,6 +51,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "tropism.claim" -}}
 {{- default (printf "%s-state" (include "tropism.fullname" .)) .Values.state.existingClaim -}}
+{{- end -}}
+
+{{/* Not empty if a stream's broker is known, or said to be. */}}
+{{- define "tropism.consumes" -}}
+{{- if or .Values.consumer.enabled .Values.consumer.streams -}}
+yes
+{{- else if not .Values.urls.existingSecret -}}
+{{- range $name, $value := .Values.urls.values -}}
+{{- if hasPrefix "TROPISM_STREAM_" $name -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Environment of every container. The tables' URL is named by itself: a pod that lacks it must not start, as it

@@ -53,7 +53,7 @@ class RedisOnlineStore(OnlineStore):
             MissingExtra: the package `redis` is not installed.
         """
         self._prefix = prefix
-        self._client = RedisClient(url, "online.url")
+        self._client = RedisClient(url, "features.online")
         self._script = self._client.raw.register_script(_WRITE)
 
     def write(self, view: str, keys: Sequence[str], rows: Sequence[bytes], keep: int | None = None) -> int:

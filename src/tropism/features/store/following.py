@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tropism.features.online.marks import mark, marked
+from tropism.core.errors import Fault, NotReady
+from tropism.features.online.marks import begin, lost, mark, marked
 from tropism.features.online.materialising import materialise
 from tropism.features.online.reader import OnlineView
 from tropism.features.sources import StreamSource
@@ -89,6 +90,7 @@ class Follower:
             taken += self._windows.apply(tiled, events, {}, places_of(rows), known=known)
         for one in views:
             if not in_windows(one):
+                begin(self._online, one.stored, known)
                 taken += materialise(
                     self._online,
                     OnlineView.of(one.view, one.stored, one.dtypes),
@@ -98,6 +100,8 @@ class Follower:
                     created=source.created,
                     columns=[field.column for field in one.view.plain],
                 )
+                if lost(self._online, one.stored, known):
+                    raise NotReady("the online store was emptied meanwhile", Fault("view", one.stored, "fill it again"))
                 mark(self._online, one.stored, known)
         return taken
 

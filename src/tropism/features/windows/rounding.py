@@ -6,13 +6,14 @@ import math
 
 
 def quotient(numerator: int, denominator: int) -> float:
-    """A fraction as the nearest number; infinite where it is beyond the largest one. `denominator`: above 0.
+    """A fraction as the nearest number; infinite where it is beyond the largest one, and 0 never negative.
+    `denominator`: above 0.
 
     >>> quotient(1, 3), quotient(-(10**400), 1)
     (0.3333333333333333, -inf)
     """
     try:
-        return numerator / denominator
+        return numerator / denominator + 0.0
     except OverflowError:
         return math.inf if numerator > 0 else -math.inf
 

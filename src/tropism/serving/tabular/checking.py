@@ -55,6 +55,8 @@ def check(
             columns.append(default_column(feature, raw.num_rows))
             continue
         column = _whole(raw, feature.name)
+        if feature.name in task.keys and pa.types.is_integer(column.type):
+            column = column.cast(pa.string())
         readers = text_cells.READERS if is_text else typed_cells.READERS
         read = readers[feature.type](column)
         if read is None:

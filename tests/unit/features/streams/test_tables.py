@@ -32,7 +32,7 @@ def test_the_columns_are_the_tables_own_and_the_streams() -> None:
             ("row", pa.int64()),
             ("c_account_id", pa.string()),
             ("c_amount", pa.decimal128(38, 2)),
-            ("c_place", pa.list_(pa.float32(), 2)),
+            ("c_place", pa.list_(pa.float32())),
             ("c_at", pa.timestamp("us", "UTC")),
             ("c_arrived_at", pa.timestamp("us", "UTC")),
         ]

@@ -36,7 +36,7 @@ def read_asks(tensors: Sequence[Tensor], deployment: Deployment, now: int, limit
     count = _rows({**columns, **extras}, limits.rows)
     _check_names(columns, task)
     features = [feature for feature in task.features if feature.name in columns]
-    read = [_values(feature, columns[feature.name]) for feature in features]
+    read = [_values(feature, columns[feature.name], feature.name in task.keys) for feature in features]
     names = [feature.name for feature in features]
     faults = Faults()
     asks = []
@@ -124,9 +124,11 @@ _DATATYPES = {
 }
 
 
-def _values(feature: Feature, tensor: Tensor) -> list[Any]:
-    """A feature's values as our own protocol would have them."""
+def _values(feature: Feature, tensor: Tensor, is_key: bool) -> list[Any]:
+    """A feature's values as our own protocol would have them. Keys may be whole numbers."""
     kind = DATATYPES[tensor.datatype].kind
+    if is_key and kind == "integer":
+        return list(tensor.values)
     fits = {
         "number": ("float", "integer"),
         "category": ("bytes",),
