@@ -9,7 +9,7 @@ import msgspec
 
 from tropism.core.clock import iso
 from tropism.core.errors import Fault, InvalidInput, TooLarge, UnknownFeature
-from tropism.serving.faults import Faults, shown
+from tropism.core.faults import Faults, shown
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tropism.serving.faults import shown
+from tropism.core.faults import shown
 from tropism.serving.rows import Note
 
 if TYPE_CHECKING:

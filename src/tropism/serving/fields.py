@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tropism.core.clock import from_datetime, iso
 from tropism.core.errors import InvalidInput
+from tropism.core.faults import close_to, shown
 from tropism.core.identity import is_id, time_of
-from tropism.serving.faults import close_to, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tropism.core.errors import InputError
-    from tropism.serving.faults import Faults
+    from tropism.core.faults import Faults
 
 MOST_TEXT = 256
 _EARLIEST = -62_135_596_800_000_000

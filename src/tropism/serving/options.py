@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from tropism.core.errors import InvalidInput
-from tropism.serving.faults import Faults, close_to, shown
+from tropism.core.faults import Faults, close_to, shown
 
 KNOWN = ("version", "explain")
 LARGEST_VERSION = (1 << 31) - 1

@@ -8,8 +8,8 @@ import msgspec
 
 from tropism.core.errors import Fault, InvalidOutcome, TooLarge, UnknownTask
 from tropism.core.events import Outcome
+from tropism.core.faults import Faults, shown
 from tropism.core.identity import tag_of
-from tropism.serving.faults import Faults, shown
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live

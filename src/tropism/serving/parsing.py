@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tropism.core.errors import Fault, MalformedBody
-from tropism.serving.faults import shown
+from tropism.core.faults import shown
 
 _LITERAL = re.compile(rb"-?(NaN|Infinity|nan|inf)\b")
 _PLACE = re.compile(r"byte (\d+)")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import decimal
-import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, NotFound, TooLarge
 from tropism.core.events import Push
+from tropism.core.faults import Faults, one_of, shown
+from tropism.features.streams.exact import exact_json
 from tropism.features.streams.reading import RejectedEvent
-from tropism.serving.faults import Faults, close_to, shown
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live
@@ -58,7 +57,7 @@ class Pushes:
         reader = _stream(live(self._holder), source)
         content = parse(body)
         if reader.exact:
-            content = _exact.decode(body)
+            content = exact_json.decode(body)
         events, identifier, where = _contents(content, self._limits.rows)
         now = self._clock.now()
         rows, failures, rejected = reader.read(events, now, self._limits.tolerance, where)
@@ -74,11 +73,8 @@ def _stream(snapshot: Snapshot, name: str) -> EventReader:
     found = snapshot.streams.get(name)
     if found is not None:
         return found
-    known = ", ".join(sorted(snapshot.streams))
-    close = close_to(name, snapshot.streams)
-    fix = f"did you mean '{close}'? The streams are: {known}" if close else f"use one of: {known}"
-    if not known:
-        fix = "declare a StreamSource in a feature view of project.py and run `tropism features apply`"
+    otherwise = "declare a StreamSource in a feature view of project.py and run `tropism features apply`"
+    fix = one_of(name, snapshot.streams, "streams", otherwise)
     raise NotFound(f"there is no stream '{name[:100]}'", Fault("source", name[:100], fix))
 
 
@@ -110,13 +106,3 @@ def _identifier(fields: Fields) -> str | None:
         return value
     fields.refuse("id", "the id of the push cannot be used", f"send 1 to {MOST_ID} characters, or leave it out")
     return None
-
-
-def _fraction(text: str) -> decimal.Decimal | float:
-    try:
-        return decimal.Decimal(text)
-    except decimal.InvalidOperation:  # its exponent is beyond all bounds
-        return math.nan
-
-
-_exact = msgspec.json.Decoder(float_hook=_fraction)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tropism.core.errors import Fault, InvalidInput, TooLarge
+from tropism.core.faults import Faults, shown
 from tropism.core.identity import tag_of
-from tropism.serving.faults import Faults, shown
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from tropism.core.errors import InvalidInput, MissingFeature, UnknownFeature
-from tropism.serving.faults import close_to, shown
+from tropism.core.faults import close_to, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tropism.core.events import Value
+    from tropism.core.faults import Faults
     from tropism.core.task import Feature, Task
-    from tropism.serving.faults import Faults
 
 LARGEST = 1e300
 MOST_TEXT = 1_024
@@ -48,7 +48,7 @@ class RowReader:
     A feature that is absent takes its default; a null is a missing value where the feature allows it.
 
     >>> from tropism.core.task import Feature, Task
-    >>> from tropism.serving.faults import Faults
+    >>> from tropism.core.faults import Faults
     >>> reader = RowReader(Task(name="price", kind="binary", target="up", features=(Feature("demand"),)))
     >>> reader.read({"demand": 3}, "features.", Faults())
     ({'demand': 3.0}, ())

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tropism.core.errors import Fault, UnknownTask
+from tropism.core.faults import one_of
 from tropism.core.identity import task_tag
 from tropism.core.privacy import JournalPolicy
-from tropism.serving.faults import close_to
 from tropism.serving.lanes import Lane
 from tropism.serving.rows import RowReader
 
@@ -197,11 +197,7 @@ class Snapshot:
         found = self.deployments.get(task)
         if found is not None:
             return found
-        known = ", ".join(sorted(self.deployments))
-        close = close_to(task, self.deployments)
-        fix = f"did you mean '{close}'? The tasks are: {known}" if close else f"use one of: {known}"
-        if not known:
-            fix = "declare it in project.py and run `tropism apply`"
+        fix = one_of(task, self.deployments, "tasks", "declare it in project.py and run `tropism apply`")
         raise UnknownTask(f"there is no task '{task[:100]}'", Fault("task", task[:100], fix))
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import InvalidInput
+from tropism.core.faults import Faults
 from tropism.core.identity import Identifiers
-from tropism.serving.faults import Faults
 from tropism.serving.fields import Fields
 
 NOW = 1_700_000_000 * SECOND

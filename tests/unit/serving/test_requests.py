@@ -7,10 +7,10 @@ import pytest
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import InputError, InvalidInput, MissingFeature, TooLarge
+from tropism.core.faults import MOST
 from tropism.core.identity import Identifiers, task_tag
 from tropism.core.task import Task
 from tropism.serving import Deployment
-from tropism.serving.faults import MOST
 from tropism.serving.requests import Limits, read_predict
 
 NOW = 1_700_000_000 * SECOND

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tropism.core.errors import InputError, InvalidInput, MissingFeature, UnknownFeature
+from tropism.core.faults import Faults
 from tropism.core.task import Feature, Task
-from tropism.serving.faults import Faults
 from tropism.serving.rows import RowReader
 
 

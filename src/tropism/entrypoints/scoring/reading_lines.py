@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from tropism.core.errors import InputError, InvalidInput
+from tropism.core.faults import Faults, shown
 from tropism.entrypoints.scoring.rows import Rows, refused_line
-from tropism.serving.faults import Faults, shown
 from tropism.serving.tabular.json_lines import LineReader, as_table, elements, split
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tropism.core.errors import InputError, InvalidInput
+from tropism.core.faults import MOST, Faults
 from tropism.entrypoints.scoring.rows import Rows, refused_line
-from tropism.serving.faults import MOST, Faults
 from tropism.serving.tabular.checking import check
 from tropism.serving.tabular.misfits import in_order
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import decimal
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.events import Push
+from tropism.features.streams.exact import exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ def sort_messages(messages: Sequence[Message], reader: EventReader, now: int, to
     Raises:
         SettingInvalid, MissingExtra: a rule of the stream cannot be applied here.
     """
-    decode = _exact.decode if reader.exact else msgspec.json.decode
+    decode = exact_json.decode if reader.exact else msgspec.json.decode
     found, poison = [], []
     for message in messages:
         try:
@@ -113,13 +112,3 @@ def _reason(error: InvalidInput) -> str:
         got = f"got {fault.value}; " if fault.value else ""
         parts.append(f"{field}: {got}{fault.fix}" if field else f"{got}{fault.fix}")
     return " | ".join([error.message, *parts])
-
-
-def _fraction(text: str) -> decimal.Decimal | float:
-    try:
-        return decimal.Decimal(text)
-    except decimal.InvalidOperation:  # its exponent is beyond all bounds
-        return math.nan
-
-
-_exact = msgspec.json.Decoder(float_hook=_fraction)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tropism.core.clock import iso
-from tropism.features.streams.faults import shown
+from tropism.core.faults import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -9,8 +9,8 @@ import msgspec
 
 from tropism.core.clock import iso
 from tropism.core.errors import InvalidInput
+from tropism.core.faults import Faults, close_to, shown
 from tropism.features.streams.columns import UNFIT, expected, value_reader
-from tropism.features.streams.faults import Faults, close_to, shown
 from tropism.features.streams.judging import Judge
 from tropism.features.types import dtype
 
@@ -117,12 +117,12 @@ class EventReader:
             verdict = self._judge.judge(event, row, now)
         except InvalidInput as error:
             for fault in error.faults:
-                faults.add(error.message, f"{place}: {fault.field}", fault.value, fault.fix)
+                faults.add(InvalidInput, error.message, f"{place}: {fault.field}", fault.value, fault.fix)
             return
         for column, title, value in verdict.stopped:
             headline = f"an event fails the rule {title}, which lets nothing through"
             fix = "mend the value, or leave the event out; nothing of what was sent was taken"
-            faults.add(headline, f"{place}.{column}", value, fix)
+            faults.add(InvalidInput, headline, f"{place}.{column}", value, fix)
         read.failures.extend(verdict.failures)
         if verdict.row is not None:
             read.rows.append(verdict.row)
@@ -131,7 +131,7 @@ class EventReader:
 
     def _explain(self, event: Any, place: str, now: int, latest: int, faults: Faults) -> None:
         if not isinstance(event, dict):
-            faults.add("an event is not a JSON object", place, shown(event), f"send {self._example}")
+            faults.add(InvalidInput, "an event is not a JSON object", place, shown(event), f"send {self._example}")
             return
         for name in event:
             if name not in self._known:
@@ -150,10 +150,10 @@ class EventReader:
             found = read(value)
             if found is UNFIT:
                 headline = f"'{name}' cannot be a key" if key else f"'{name}' is not of type {kind.kind}"
-                faults.add(headline, f"{place}.{name}", shown(value), f"send {expected(kind, key=key)}")
+                faults.add(InvalidInput, headline, f"{place}.{name}", shown(value), f"send {expected(kind, key=key)}")
             elif name == self.source.timestamp and found > latest:
                 fix = f"send a time up to now, which is {iso(now)}; is the sender's clock right?"
-                faults.add(f"'{name}' is from the future", f"{place}.{name}", shown(value), fix)
+                faults.add(InvalidInput, f"'{name}' is from the future", f"{place}.{name}", shown(value), fix)
 
     def _unknown(self, name: object, value: object, place: str, faults: Faults) -> None:
         text = str(name)[:100]
@@ -163,13 +163,13 @@ class EventReader:
         else:
             listed = ", ".join(self.names)[:400]
             fix = f"did you mean '{close}'?" if close else f"leave it out; the columns are: {listed}"
-        faults.add(f"there is no column {shown(text)}", f"{place}.{text}", shown(value), fix)
+        faults.add(InvalidInput, f"there is no column {shown(text)}", f"{place}.{text}", shown(value), fix)
 
     def _absent(self, name: str, there: bool, field: str, faults: Faults) -> None:
         reason = "is null" if there else "is missing"
         why = "the key of an entity" if name in self._keys else "the timestamp"
         fix = f"send {expected(self._kinds[name], key=name in self._keys)}; {why} is never null"
-        faults.add(f"'{name}' {reason}", field, "null" if there else "", fix)
+        faults.add(InvalidInput, f"'{name}' {reason}", field, "null" if there else "", fix)
 
     @property
     def _example(self) -> str:

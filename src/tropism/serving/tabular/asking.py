@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tropism.serving.faults import shown
+from tropism.core.faults import shown
 from tropism.serving.requests import Ask
 from tropism.serving.rows import Note
 from tropism.serving.tabular.columns import CARRIED, default_rows

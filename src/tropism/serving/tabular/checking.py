@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from tropism.core.errors import InvalidInput
-from tropism.serving.faults import Faults
+from tropism.core.faults import Faults
 from tropism.serving.tabular import text_cells, typed_cells
 from tropism.serving.tabular.carried import carried
 from tropism.serving.tabular.columns import default_column, expected, schema_of

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from tropism.core.errors import InvalidInput, MissingFeature, UnknownFeature
-from tropism.serving.faults import Faults, close_to
+from tropism.core.faults import Faults, close_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,8 +9,8 @@ import msgspec
 import pyarrow as pa
 
 from tropism.core.errors import Fault, InvalidInput, TropismError
+from tropism.core.faults import Faults, shown
 from tropism.core.identity import tag_of, task_tag
-from tropism.serving.faults import Faults, shown
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 from tropism.serving.requests import FIELDS

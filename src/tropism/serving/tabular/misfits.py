@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tropism.serving.faults import MOST, shown
+from tropism.core.faults import MOST, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tropism.core.errors import InputError
-    from tropism.serving.faults import Faults
+    from tropism.core.faults import Faults
 
     Numbering = Callable[[int], int]
 

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, TooLarge, TropismError
+from tropism.core.faults import Faults, shown
 from tropism.entrypoints.api.asgi import Reply
 from tropism.entrypoints.api.protocols.base import Found
 from tropism.entrypoints.api.protocols.open_inference_compression import decompressed
 from tropism.entrypoints.api.protocols.open_inference_errors import error_reply, wrong_method
-from tropism.serving.faults import Faults, shown
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live
 from tropism.serving.requests import Ask

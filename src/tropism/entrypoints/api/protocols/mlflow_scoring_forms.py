@@ -9,8 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tropism.core.errors import Fault, InvalidInput, MalformedBody, TooLarge
+from tropism.core.faults import shown
 from tropism.entrypoints.api.protocols.mlflow_scoring_errors import CHANGED
-from tropism.serving.faults import shown
 from tropism.serving.parsing import parse
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tropism.core.errors import InvalidInput
-from tropism.serving.faults import Faults
+from tropism.core.faults import Faults
 from tropism.serving.fields import Fields
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, MalformedBody
-from tropism.serving.faults import Faults
+from tropism.core.faults import Faults
 from tropism.serving.requests import Ask
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, MalformedBody
+from tropism.core.faults import shown
 from tropism.entrypoints.api.asgi import Reply
 from tropism.entrypoints.api.protocols.open_inference_outputs import refuse_shared_memory, wanted
 from tropism.entrypoints.api.protocols.tensors import Tensor, from_bytes, from_json, named, to_bytes
-from tropism.serving.faults import shown
 from tropism.serving.parsing import parse
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from tropism.core.errors import Fault, InputError, MalformedBody, TooLarge
-from tropism.serving.faults import shown
+from tropism.core.faults import shown
 
 _CODINGS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 """The window that zlib is to expect, which says the format too."""

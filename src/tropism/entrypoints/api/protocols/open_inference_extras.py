@@ -12,8 +12,8 @@ from tropism.serving.requests import Ask
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tropism.core.faults import Faults
     from tropism.entrypoints.api.protocols.tensors import Tensor
-    from tropism.serving.faults import Faults
 
 EXTRAS = ("entity", "unit", "at", "prediction_id")
 """Names of the tensors; each says what the field of that name says in our own protocol. A feature's name wins."""

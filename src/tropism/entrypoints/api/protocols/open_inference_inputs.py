@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput, MissingFeature, TooLarge, UnknownFeature
+from tropism.core.faults import Faults, close_to, shown
 from tropism.entrypoints.api.protocols.open_inference_extras import EXTRAS, beside
 from tropism.entrypoints.api.protocols.tensors import DATATYPES, Tensor, named
-from tropism.serving.faults import Faults, close_to, shown
 from tropism.serving.requests import Ask
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tropism.core.errors import Fault, InvalidInput
+from tropism.core.faults import shown
 from tropism.entrypoints.api.protocols.tensors import Tensor
-from tropism.serving.faults import shown
 from tropism.serving.scores import prediction, probabilities
 
 if TYPE_CHECKING:

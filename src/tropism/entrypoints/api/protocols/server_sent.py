@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tropism.core.errors import Fault, InputError, InvalidInput, TropismError
+from tropism.core.faults import Faults, shown
 from tropism.entrypoints.api.asgi import Reply, header, problem_reply, send_reply
 from tropism.entrypoints.api.protocols.subscriptions import GONE, SLOW, STOPPING, frame_of, gap
 from tropism.entrypoints.api.protocols.subscriptions_interests import Wish
-from tropism.serving.faults import Faults, shown
 from tropism.serving.fields import MOST_TEXT
 from tropism.serving.predictions import live
 

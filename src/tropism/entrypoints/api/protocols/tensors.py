@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tropism.core.errors import Fault, InvalidInput
-from tropism.serving.faults import shown
+from tropism.core.faults import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

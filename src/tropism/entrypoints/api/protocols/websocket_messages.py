@@ -9,8 +9,8 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InputError, InvalidInput, RateLimited, TooLarge, TropismError
+from tropism.core.faults import shown
 from tropism.entrypoints.api.problems import internal, problem
-from tropism.serving.faults import shown
 from tropism.serving.predictions import live
 from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import Limits, read_predict

@@ -6,10 +6,10 @@ import pytest
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import InvalidInput
+from tropism.core.faults import Faults
 from tropism.core.identity import Identifiers, task_tag
 from tropism.entrypoints.api.protocols.open_inference_extras import EXTRAS, beside
 from tropism.entrypoints.api.protocols.tensors import Tensor
-from tropism.serving.faults import Faults
 from tropism.serving.requests import Ask
 
 NOW = 1_700_000_000 * SECOND

@@ -1,4 +1,4 @@
-"""Collects everything that is wrong with a request, so that a caller learns it all at once."""
+"""Collects everything that is wrong with what was sent, so that its sender learns it all at once."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class Faults:
         if len(self._faults) < MOST:
             self._faults.append(Fault(field, value, fix))
 
+    def skip(self) -> None:
+        """Counts one more fault, which is not listed."""
+        self._count += 1
+
     def check(self) -> None:
         """Raises one error for all faults: of their class if they share one, else `InvalidInput`."""
         if not self._count:
@@ -58,10 +62,9 @@ class Faults:
         if self._count > 1:
             others = self._count - 1
             message += f", and {others} more fault{'s' if others > 1 else ''}"
-        if self._count > MOST:
-            more = Fault("", "", f"{self._count - MOST} more faults are not listed")
-            raise error(message, *self._faults, more)
-        raise error(message, *self._faults)
+        unlisted = self._count - len(self._faults)
+        more = (Fault("", "", f"{unlisted} more faults are not listed"),) if unlisted else ()
+        raise error(message, *self._faults, *more)
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -76,9 +79,11 @@ def shown(value: object, limit: int = 80) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         return "an object"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "a list"
-    text = repr(value)
+    if isinstance(value, int) and value.bit_length() > 1_000:  # Python may refuse to write it out
+        return "a whole number of hundreds of digits"
+    text = str(value)
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
@@ -86,3 +91,16 @@ def close_to(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was probably meant to be."""
     found = difflib.get_close_matches(name[:100], list(known), n=1)
     return found[0] if found else None
+
+
+def one_of(name: str, known: Iterable[str], kind: str, otherwise: str) -> str:
+    """The fix for a name that is not there: the near one, all there are of the kind, or what to do if there is none.
+
+    >>> one_of("prize", ["price", "demand"], "tasks", "declare one"), one_of("a", [], "tasks", "declare one")
+    ("did you mean 'price'? The tasks are: demand, price", 'declare one')
+    """
+    listed = ", ".join(sorted(known))
+    close = close_to(name, listed.split(", "))
+    if not listed:
+        return otherwise
+    return f"did you mean '{close}'? The {kind} are: {listed}" if close else f"use one of: {listed}"
