@@ -17,7 +17,7 @@ from tropism.featurestore.filling import backfill
 from tropism.wiring import Platform, apply_project, open_platform
 
 COUNT = 240
-BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=COUNT + 1)
+BEGUN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=COUNT + 1)
 DEFINED = """\
 from tropism import Feature, Task
 from tropism.features import Entity, FeatureView, Field, ParquetSource, StreamSource, agg, on_demand

@@ -69,7 +69,7 @@ def training_set(
     LABELS is a Parquet, Arrow or CSV file with the keys of the entities. Rows, order and columns stay.
 
     \b
-    tropism features training-set labels.parquet --views spend,profile.limit --at decided_at --out train.parquet
+    tropism features training-set labels.parquet --views spend --at decided_at --out train.parquet
     tropism features training-set labels.csv --task fraud --at at --lake fraud
     """
     from tropism.entrypoints.cli.run_training_set import make_set

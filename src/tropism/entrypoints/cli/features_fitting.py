@@ -39,8 +39,8 @@ def fit(
     time. Features are those that project.py declares; they need not be applied.
 
     \b
-    tropism features fit labels.parquet --pipeline scaling --target is_fraud --at decided_at --delay 7d \\
-        --input mean=spend.mean_amount_30d --out scaling.json --training train.parquet
+    tropism features fit labels.parquet --pipeline scaling --out scaling.json \\
+        --target is_fraud --at decided_at --delay 7d --input mean=spend.mean_amount_30d
     """
     from tropism.entrypoints.cli.run_features_fitting import Fit, fit_pipeline
 

@@ -13,6 +13,10 @@ def streams() -> None:
 
     Without a broker, push events over HTTP. SOURCE is a StreamSource of project.py. Its broker's address may also be
     in the settings (features.streams), or in the environment: TROPISM_STREAM_<SOURCE>. Then `tropism up` consumes it.
+
+    \b
+    tropism streams consume payments --from "redis://127.0.0.1:6379/0?stream=payments"
+    tropism streams status
     """
 
 

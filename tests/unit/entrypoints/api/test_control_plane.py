@@ -43,6 +43,8 @@ READS = {
     "/v1/jobs/{job}": f"/v1/jobs/{JOB}",
     "/api/v1/ml/lineage/{kind}/{id}": "/api/v1/ml/lineage/model/payments/1",
     "/api/v1/ml/features": "/api/v1/ml/features",
+    "/api/v1/ml/features/skew": "/api/v1/ml/features/skew?task=payments",
+    "/api/v1/ml/features/{id}/statistics": "/api/v1/ml/features/clicks/statistics",
     "/api/v1/ml/features/{id}": "/api/v1/ml/features/clicks",
     "/api/v1/ml/features/{id}/values": "/api/v1/ml/features/clicks.count_7d/values?user=7",
 }

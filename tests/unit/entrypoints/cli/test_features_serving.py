@@ -16,6 +16,7 @@ from tests.unit.entrypoints.shop import open_shop
 from tropism.core.errors import TropismError
 from tropism.entrypoints.cli import run_features_serving
 from tropism.entrypoints.cli.features_serving import get, push
+from tropism.entrypoints.cli.main import cli
 from tropism.entrypoints.sdk import Client
 from tropism.wiring import Platform
 
@@ -34,7 +35,8 @@ def shop(tmp_path: Path) -> Iterator[Platform]:
 @pytest.fixture
 def run(shop: Platform) -> Run:
     def one(command: click.Command, *arguments: object, text: str | None = None) -> Result:
-        return CliRunner().invoke(command, [str(part) for part in arguments], obj=shop.project, input=text)
+        words = ("-C", shop.project, "features", command.name, *arguments)
+        return CliRunner().invoke(cli, [str(part) for part in words], input=text)
 
     return one
 

@@ -8,9 +8,6 @@ import msgspec
 import pytest
 from tests.unit.featurestore.watched import Watched
 
-from tropism.entrypoints.cli.features import features
-from tropism.entrypoints.cli.features_watching import skew, stats
-
 Command = Callable[..., Any]
 
 
@@ -26,8 +23,6 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 @pytest.fixture
 def told(tropism: Command, watched: Watched) -> Command:
-    for command in (skew, stats):
-        features.add_command(command)
     return lambda *arguments: tropism("-C", watched.folder, "features", *arguments)
 
 

@@ -6,19 +6,12 @@ from typing import Any
 
 import pytest
 
-from tropism.entrypoints.cli.importance import importance
-from tropism.entrypoints.cli.main import cli
 from tropism.entrypoints.permuted import Importances
 from tropism.wiring import Platform
 
 Command = Callable[..., Any]
 Register = Callable[..., int]
 Live = Callable[..., list[str]]
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.commands, "importance", importance)
 
 
 @pytest.fixture

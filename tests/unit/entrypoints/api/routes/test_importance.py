@@ -11,7 +11,6 @@ import pytest
 
 from tropism.core.task import Feature
 from tropism.entrypoints.api.control_plane import control_plane
-from tropism.entrypoints.api.routes import importance
 from tropism.entrypoints.permuted import Importances
 from tropism.wiring import Platform
 
@@ -22,9 +21,7 @@ PATH = "/api/v1/ml/features/{}/importance"
 
 @pytest.fixture
 async def control(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
-    app = control_plane(platform)
-    app.include_router(importance.router)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(control_plane(platform), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tropism") as client:
         yield client
 
