@@ -124,7 +124,7 @@ async def test_everything_can_be_read(control: httpx.AsyncClient, decision: str,
     reply = await control.get(path.replace("DECISION", decision))
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "application/json"
-    assert reply.json()
+    assert reply.json() or path.endswith("/statistics"), "nobody was served the feature yet"
 
 
 async def test_an_empty_project_reads_as_empty(control: httpx.AsyncClient) -> None:
