@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,8 +17,10 @@ from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, Fault, NotWritable, UnknownTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from tropism.config import Settings
     from tropism.core.task import Task
@@ -190,6 +192,21 @@ class Platform:
                 computed=self._computed,
             )
         )
+
+    def training_set(self, labels: Any, names: Sequence[str], at: str) -> pa.Table:
+        """The labels with a column for each feature that the names stand for, as it was known at the label's time.
+
+        `labels`: an Arrow table, or anything with `__arrow_c_stream__`, such as a frame of pandas or Polars. `names`:
+        views, features and on-demand features. `at`: the labels' column of times. The result turns into a frame by
+        `.to_pandas()` or `polars.from_arrow`.
+
+        Raises:
+            UnknownFeature: there is no such feature.
+            InvalidInput, DataInvalid: columns are missing, clash, or hold what they must not.
+        """
+        from tropism.featurestore.training_sets import make_training_set
+
+        return make_training_set(self.features, labels, names, at).table
 
     @property
     def project(self) -> Path:

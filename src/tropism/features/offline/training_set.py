@@ -16,7 +16,7 @@ from tropism.features.keys import shared_codes
 from tropism.features.offline.columns import fitted, moments
 from tropism.features.offline.joining import latest
 from tropism.features.offline.refusals import require_columns
-from tropism.features.offline.spilling import gather, join_in_parts, parts_needed
+from tropism.features.offline.spilling import Scratch, gather, join_in_parts, parts_needed
 from tropism.features.sources import DeltaSource, ParquetSource
 
 if TYPE_CHECKING:
@@ -160,8 +160,9 @@ def _by_columns(
         return rows
 
     def taken(one: Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        return gather(fitted(column, one.dtype, f"{view.name}.{one.name}"), places)
+        return gather(fitted(column, one.dtype, f"{view.name}.{one.name}"), places, scratch)
 
+    scratch = Scratch()
     found: list[pa.ChunkedArray] = []
     with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(pa.cpu_count()) as taking:
         coming = reading.submit(columns, batches[0])
