@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from tropism.core.errors import DataInvalid, Fault, InvalidInput
 from tropism.features.keys import shared_codes
+from tropism.features.offline.allocating import steady_memory
 from tropism.features.offline.columns import fitted, moments
 from tropism.features.offline.joining import latest
 from tropism.features.offline.refusals import require_columns
@@ -69,7 +70,8 @@ def training_set(
         if fields:
             narrowed = msgspec.structs.replace(view, fields=fields)
             keys = _label_keys(labels, view, at).append_column(at, times)
-            joined = _features(narrowed, view, read, keys, at, (memory, work))
+            with steady_memory():
+                joined = _features(narrowed, view, read, keys, at, (memory, work))
             found.update({f"{view.name}.{name}": joined[name] for name in narrowed.names})
     for name in wanted:
         labels = labels.append_column(name, found[name])
