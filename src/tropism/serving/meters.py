@@ -86,9 +86,8 @@ class Meters:
     """Everything that is counted. Label values come from declared tasks, never from what a caller sent."""
 
     def __init__(self) -> None:
-        self.predictions = Counter(
-            "ml_model_predictions_total", "Predictions answered.", ("model", "version", "variant")
-        )
+        made_by = ("model", "version", "variant")
+        self.predictions = Counter("ml_model_predictions_total", "Predictions answered.", made_by)
         self.latency = Histogram(
             "ml_prediction_latency_seconds",
             "Time from the whole body to the reply, journal included.",
@@ -96,11 +95,8 @@ class Meters:
             LATENCY_BUCKETS,
         )
         self.outcomes = Counter("ml_outcomes_total", "Outcomes accepted.", ("model",))
-        self.events = Counter(
-            "tropism_stream_events_total",
-            "Events pushed into streams: accepted, or rejected by a rule.",
-            ("stream", "result"),
-        )
+        text = "Events pushed into streams: accepted, or rejected by a rule."
+        self.events = Counter("tropism_stream_events_total", text, ("stream", "result"))
         self.degraded = Counter(
             "ml_predictions_degraded_total", "Predictions answered in a degraded way.", ("model", "reason")
         )

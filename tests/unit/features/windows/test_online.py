@@ -154,18 +154,6 @@ def test_how_far_a_view_has_come_is_kept_and_never_goes_back(tmp_path: Path) -> 
     store.close()
 
 
-def test_a_read_says_from_which_moment_on_it_is_exact(tmp_path: Path) -> None:
-    of, clock = view(agg.count("10s")), ManualClock(5 * SECOND)
-    store = WindowStore(tmp_path / "tiles.sqlite", clock, SECOND)
-    assert store.read(of, ["x"], SECOND).since == 0
-    store.apply([of], [{"who": "x", "at": 1}], {"0": 1})
-    assert store.read(of, ["x"], SECOND).since == 4 * SECOND
-    clock.advance(10 * SECOND)
-    assert store.settle([of]) is False
-    assert store.read(of, ["x"], SECOND).since == 14 * SECOND
-    store.close()
-
-
 def test_a_file_from_before_views_said_how_far_they_had_come_is_taken(tmp_path: Path) -> None:
     of, path = view(agg.count("10s")), tmp_path / "tiles.sqlite"
     store = WindowStore(path, ManualClock(SECOND))
@@ -266,26 +254,6 @@ def test_old_tiles_are_dropped_and_a_time_far_ahead_drops_none(tmp_path: Path) -
     connection.close()
     assert tiles < 16
     assert young == 2
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(event().filter(lambda one: one["who"]), max_size=12), st.lists(st.integers(0, 3 * SECOND), max_size=4))
-def test_settling_changes_no_value_and_ends_when_nothing_waits(events: list[Event], steps: list[int]) -> None:
-    of, clock = view(), ManualClock(20 * SECOND)
-    with TemporaryDirectory() as folder:
-        stores = [WindowStore(Path(folder) / f"{name}.sqlite", clock, SECOND) for name in "ab"]
-        for store in stores:
-            store.apply([of], events, {"0": 1}, known=clock.now())
-        names = sorted({one["who"] for one in events})
-        for step in steps:
-            clock.advance(step)
-            stores[0].settle([of])
-            first, second = (store.read(of, names, clock.now()) for store in stores)
-            assert (first.values, first.known) == (second.values, second.known)
-        clock.advance(1_000 * SECOND)
-        assert stores[0].settle([of]) is False
-        for store in stores:
-            store.close()
 
 
 def test_what_is_dropped_or_of_another_definition_is_not_read(tmp_path: Path) -> None:
