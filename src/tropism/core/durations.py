@@ -37,6 +37,8 @@ def format_duration(microseconds: int) -> str:
 
     >>> format_duration(2 * 86_400 * SECOND), format_duration(0), format_duration(90 * SECOND)
     ('2d', '0', '90s')
+    >>> format_duration(999_999_500), format_duration(1_500)
+    ('999999.5ms', '1.5ms')
     """
     if microseconds == 0:
         return "0"
@@ -44,4 +46,5 @@ def format_duration(microseconds: int) -> str:
         count, rest = divmod(microseconds, _UNITS[unit])
         if rest == 0 and (unit != "w" or count > 1):
             return f"{count}{unit}"
-    return f"{microseconds / _UNITS['ms']:g}ms"
+    whole, below = divmod(microseconds, _UNITS["ms"])
+    return f"{whole}.{below:03}".rstrip("0").rstrip(".") + "ms"

@@ -6,7 +6,6 @@ import re
 
 import msgspec
 
-from tropism.core.clock import SECOND
 from tropism.core.durations import format_duration
 from tropism.features.names import MOST
 from tropism.features.types import MOST_DIMENSIONS
@@ -79,9 +78,4 @@ def ttl_of(microseconds: int) -> str | None:
     >>> ttl_of(36 * 3_600_000_000), ttl_of(1_500), ttl_of(0)
     ('36h', '1.5ms', None)
     """
-    if not 0 < microseconds < _MOST_TTL:
-        return None
-    if microseconds % SECOND == 0:
-        return format_duration(microseconds)
-    places = f"{microseconds // 1_000}.{microseconds % 1_000:03}"
-    return places.rstrip("0").rstrip(".") + "ms"
+    return format_duration(microseconds) if 0 < microseconds < _MOST_TTL else None
