@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -221,4 +222,66 @@ feature_links = Table(
     _key("to_id"),
     _must("at", BigInteger),
     Index("ix_feature_links_to_kind_to_id", "to_kind", "to_id"),
+)
+
+monitors = Table(
+    "monitors",
+    metadata,
+    _key("task"),
+    _key("subject"),
+    _must("seq", BigInteger),
+    _must("state", LargeBinary),
+    _must("at", BigInteger),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _key("id"),
+    _must("task"),
+    _must("rule"),
+    _must("subject"),
+    _must("severity"),
+    _must("state"),
+    _may("value", Double),
+    _must("message"),
+    _must("evidence", JSONText),
+    _must("since", BigInteger),
+    _must("fired_at", BigInteger),
+    _may("resolved_at", BigInteger),
+    _may("acknowledged_at", BigInteger),
+    _may("acknowledged_by"),
+    _may("comment"),
+    Index("ix_alerts_task_fired_at", "task", "fired_at"),
+    Index("ix_alerts_state_fired_at", "state", "fired_at"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    _key("id"),
+    _may("task"),
+    _may("rule"),
+    _may("subject"),
+    _must("until", BigInteger),
+    _must("reason"),
+    _must("actor"),
+    _must("created_at", BigInteger),
+)
+
+notices_out = Table(
+    "notices_out",
+    metadata,
+    _key("id"),
+    _must("alert_id"),
+    _must("event"),
+    _must("channel"),
+    _must("body", JSONText),
+    _must("created_at", BigInteger),
+    _must("attempts", Integer),
+    _must("next_at", BigInteger),
+    _may("delivered_at", BigInteger),
+    _may("given_up_at", BigInteger),
+    _must("error"),
+    Index("ix_notices_out_next_at", "next_at"),
 )
