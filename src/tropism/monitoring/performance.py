@@ -93,10 +93,10 @@ def by_window(
     if not times.shape == losses.shape == models.shape == baseline.shape:
         shapes = f"{times.shape}, {models.shape}, {losses.shape}, {baseline.shape}"
         raise InvalidInput("columns differ in length", Fault("at, version, loss, baseline_loss", shapes, "match them"))
-    edges = _edges(times, bins)
-    place = np.searchsorted(edges, times, side="right") - 1
+    limits = edges(times, bins)
+    place = np.searchsorted(limits, times, side="right") - 1
     windows = []
-    for index in range(len(edges) - 1):
+    for index in range(len(limits) - 1):
         rows = (place == index) & np.isfinite(losses)
         if not rows.any():
             continue
@@ -104,9 +104,31 @@ def by_window(
             VersionLoss(int(model), _mean(losses[rows & (models == model)]), _mean(baseline[rows & (models == model)]))
             for model in np.unique(models[rows])
         )
-        start, end = int(edges[index]), int(edges[index + 1])
+        start, end = int(limits[index]), int(limits[index + 1])
         windows.append(Window(start, end, _mean(losses[rows]), _mean(baseline[rows]), versions))
     return windows
+
+
+def edges(times: NDArray[np.int64], bins: int | Sequence[int]) -> NDArray[np.int64]:
+    """Where windows of time begin and end: the edges given, or those of `bins` windows of equal length over `times`.
+
+    Raises:
+        InvalidInput: there are no bins.
+
+    >>> edges(np.array([0, 9]), 2).tolist()
+    [0, 5, 10]
+    """
+    if not isinstance(bins, int):
+        given = np.asarray(bins, dtype=np.int64)
+        if len(given) < 2 or (np.diff(given) <= 0).any():
+            raise InvalidInput("edges do not make windows", Fault("bins", str(list(bins)), "give two or more, rising"))
+        return given
+    if bins < 1:
+        raise InvalidInput("no windows", Fault("bins", str(bins), "use 1 or more"))
+    if not len(times):
+        return np.zeros(1, dtype=np.int64)
+    first, span = int(times.min()), int(times.max()) - int(times.min()) + 1
+    return np.unique(np.array([first + span * step // bins for step in range(bins + 1)], dtype=np.int64))
 
 
 def decay(reference_loss: ArrayLike, recent_loss: ArrayLike, confidence: float = 0.99) -> Decay:
@@ -175,20 +197,6 @@ def _detector(reference: Floats, recent: Floats) -> tuple[float, int]:
         totals.append(float(np.logaddexp.reduce(since)))
         best = max(best, (float(since.max()), int(since.argmax())))
     return float(np.logaddexp.reduce(totals)) - float(np.log(len(totals))), best[1]
-
-
-def _edges(times: NDArray[np.int64], bins: int | Sequence[int]) -> NDArray[np.int64]:
-    if not isinstance(bins, int):
-        edges = np.asarray(bins, dtype=np.int64)
-        if len(edges) < 2 or (np.diff(edges) <= 0).any():
-            raise InvalidInput("edges do not make windows", Fault("bins", str(list(bins)), "give two or more, rising"))
-        return edges
-    if bins < 1:
-        raise InvalidInput("no windows", Fault("bins", str(bins), "use 1 or more"))
-    if not len(times):
-        return np.zeros(1, dtype=np.int64)
-    first, span = int(times.min()), int(times.max()) - int(times.min()) + 1
-    return np.unique(np.array([first + span * step // bins for step in range(bins + 1)], dtype=np.int64))
 
 
 def _mean(values: Floats) -> Mean:
