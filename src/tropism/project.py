@@ -16,6 +16,7 @@ import msgspec
 
 from tropism.core import plugins
 from tropism.core.errors import Fault, ProjectInvalid, TropismError
+from tropism.core.monitoring import Monitoring, Rule
 from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Dtype, Feature, Gate, Kind, Policy, Task, Triggers
 from tropism.features import (
@@ -41,7 +42,16 @@ if TYPE_CHECKING:
     from tropism.features.transformations import Pipeline
     from tropism.registry.feature_plan import Definition
 
-_OF_TASKS: tuple[type[msgspec.Struct], ...] = (Task, Feature, Policy, Gate, Triggers, JournalPolicy)
+_OF_TASKS: tuple[type[msgspec.Struct], ...] = (
+    Task,
+    Feature,
+    Policy,
+    Gate,
+    Triggers,
+    JournalPolicy,
+    Monitoring,
+    Rule,
+)
 _OF_FEATURES: tuple[type[msgspec.Struct], ...] = (Entity, FeatureView, Field, Aggregation)
 _SOURCES: tuple[type[msgspec.Struct], ...] = (
     StreamSource,
@@ -61,6 +71,7 @@ _NAMES = {
 }
 _MANY = {
     "features": 'use a tuple: features=(Feature("a"), Feature("b"))',
+    "rules": 'use a tuple: rules=(Rule("slow", "latency_p95 > 200ms"),)',
     "fields": 'use a list: fields=[Field("a"), Field("b")]',
 }
 _WRITTEN = {
@@ -76,6 +87,8 @@ _MADE_OF = {
     "gate": "Gate",
     "triggers": "Triggers",
     "journal": "JournalPolicy",
+    "monitoring": "Monitoring",
+    "rules": "Rule",
     "entity": "Entity",
     "source": "ParquetSource",
     "fields": "Field",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tropism.learners.model import Model
     from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
+    from tropism.loop.watching.watch import Watch
     from tropism.loop.worker import Worker
     from tropism.registry import Registry
     from tropism.serving import LiveTask, SnapshotLoader
@@ -221,6 +222,13 @@ class Platform:
 
         return [one for one in load_features(self.project / "project.py") if isinstance(one, OnDemand)]
 
+    @cached_property
+    def watch(self) -> Watch:
+        from tropism.loop.watching.watch import Watch
+        from tropism.monitoring.watch.store import MonitorStore
+
+        return Watch(self.registry, self.lake, self.cohorts, MonitorStore(self.database))
+
     def services(self) -> Services:
         from tropism.loop.services import Services
 
@@ -234,6 +242,7 @@ class Platform:
             ingest=self.ingest,
             work=self.settings.folder / "work",
             training=self.settings.training,
+            watch=self.watch,
             holder=self.settings.loop.name,
         )
 

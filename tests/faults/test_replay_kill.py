@@ -62,7 +62,7 @@ def drifting(folder: Path) -> Stream:
     path.write_text("a,b,y\n" + "".join(f"{a:.6f},{b:.6f},{int(y)}\n" for (a, b), y in rows))
     stream = read_stream(path, target="y", label_delay="20")
     policy = Policy(
-        triggers=Triggers(new_outcomes=200, decay=2.0, decay_rows=50, cooldown=100),
+        triggers=Triggers(new_outcomes=200, decay=0.5, decay_rows=50, cooldown=100),
         gate=Gate(min_outcomes=60, max_outcomes=400, plan=100),
         windows=("recent",),
         recent=300,

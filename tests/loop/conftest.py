@@ -28,7 +28,7 @@ START = 1_000_000_000 * SECOND
 def drifting_task(**policy: Any) -> Task:
     """A binary task that asks for little evidence, so that tests are short."""
     values: dict[str, Any] = {
-        "triggers": Triggers(new_outcomes=400, decay=2.0, decay_rows=100, cooldown=100),
+        "triggers": Triggers(new_outcomes=400, decay=0.5, decay_rows=100, cooldown=100),
         "gate": Gate(max_outcomes=1_000),
         "recent": 400,
         "min_training": 200,

@@ -11,6 +11,7 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidInput
+from tropism.core.monitoring import Monitoring, monitoring_faults
 from tropism.core.privacy import JournalPolicy, journal_faults
 
 Kind = Literal["binary", "multiclass", "regression"]
@@ -21,6 +22,8 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("mae", "mse"),
 }
 """Metrics that a decision can rest on, by kind: each is a mean of a loss per prediction. The first is the default."""
+_APART: dict[str, Any] = {"journal": JournalPolicy(), "monitoring": Monitoring()}
+"""What names features, and is left out of a task that has some of them only."""
 WINDOWS = ("all", "recent", "since-change")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 
@@ -47,15 +50,15 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the loop trains a challenger. None switches a trigger off.
 
-    `new_outcomes`: labels learnt since the last training. `every`: time since the last training. `decay`: the
-    champion's mean loss over its last `decay_rows` matured predictions exceeds that over its first by more than
-    this many standard errors. `drift`: largest drift score of a feature or of the predictions, 0 to 1.
+    `new_outcomes`: labels learnt since the last training. `every`: time since the last training. `decay`: score, 0 to
+    1, of a rise of the champion's loss above that of its first `decay_rows` matured predictions; 0.8 is what alerts
+    people, and less will do where trying a challenger costs little. `drift`: score of the features or the predictions.
     `cooldown`: labels that must be learnt after a training before anything but a person starts another.
     """
 
     new_outcomes: int | None = 50
     every: str | None = None
-    decay: float | None = 3.0
+    decay: float | None = 0.5
     decay_rows: int = 200
     drift: float | None = None
     cooldown: int = 50
@@ -106,6 +109,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
     when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
     or the label to assume. `journal`: what of its predictions is recorded, where not all of it may be.
+    `monitoring`: how it is watched, and who is told.
     `views`: features from the store: a view (`"spend"`), one of its features (`"spend.count_7d"`), a certain version
     (`"spend@1"`) or an on-demand feature. `keys` is filled in when the project is applied: the columns that requests
     name their entities by.
@@ -130,6 +134,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: Policy = Policy()
     journal: JournalPolicy = JournalPolicy()
     description: str = ""
+    monitoring: Monitoring = Monitoring()
     views: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
 
@@ -140,6 +145,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"task '{self.name}' is not valid", Fault("kind", repr(self.kind), f"use one of: {kinds}")
             )
         faults = [*_name_faults(self), *_feature_faults(self), *_kind_faults(self), *_policy_faults(self.policy)]
+        faults += monitoring_faults(self.monitoring, None if self.views else self.feature_names)
         faults += journal_faults(self.journal, {feature.name: feature.type for feature in self.features})
         if faults:
             raise InvalidInput(f"task '{self.name}' is not valid", *faults)
@@ -170,7 +176,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         sent = self.sent
         names = {feature.name for feature in sent}
         keys = (Feature(key, "category", description="names an entity") for key in self.keys if key not in names)
-        return msgspec.structs.replace(self, features=(*sent, *keys), views=(), journal=JournalPolicy())
+        return msgspec.structs.replace(self, features=(*sent, *keys), views=(), **_APART)
 
     @property
     def flat(self) -> Task:
@@ -178,7 +184,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if not self.views:
             return self
         features = tuple(msgspec.structs.replace(feature, view="") for feature in self.features)
-        return msgspec.structs.replace(self, features=features, views=(), keys=())
+        return msgspec.structs.replace(self, features=features, views=(), keys=(), monitoring=Monitoring())
 
     @property
     def learnt(self) -> Task:
@@ -186,7 +192,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         kept = tuple(feature for feature in self.features if feature.name not in self.journal.redact)
         if len(kept) == len(self.features):
             return self
-        return msgspec.structs.replace(self, features=kept, journal=JournalPolicy())
+        return msgspec.structs.replace(self, features=kept, **_APART)
 
     def label(self, outcome: Any) -> float | None:
         """An outcome as the number that is stored, or None when it does not fit the task.
@@ -292,8 +298,8 @@ def _policy_faults(policy: Policy) -> list[Fault]:
         faults.append(Fault("policy.gate.max_outcomes", str(gate.max_outcomes), "make it at least min_outcomes"))
     if triggers.drift is not None and not 0 < triggers.drift < 1:
         faults.append(Fault("policy.triggers.drift", str(triggers.drift), "use a number between 0 and 1, or None"))
-    if triggers.decay is not None and triggers.decay <= 0:
-        faults.append(Fault("policy.triggers.decay", str(triggers.decay), "use a number above 0, such as 2, or None"))
+    if triggers.decay is not None and not 0 < triggers.decay <= 1:
+        faults.append(Fault("policy.triggers.decay", str(triggers.decay), "use a score above 0, at most 1, or None"))
     for field, value, least in (
         ("triggers.decay_rows", triggers.decay_rows, 20),
         ("recent", policy.recent, 100),

@@ -60,8 +60,8 @@ def _reasons(task: Task, seen: Observation) -> tuple[str, ...]:
     if _decayed(task, seen) and seen.decay is not None:
         decay = seen.decay
         reasons.append(
-            f"loss rose from {decay.reference:.4g} to {decay.recent:.4g} over {decay.rows} predictions, "
-            f"{decay.score:.1f} standard errors (trigger: {triggers.decay:g})"
+            f"loss rose from {decay.reference:.4g} to {decay.recent:.4g} over {decay.rows} predictions since "
+            f"{iso(decay.since)}, score {decay.score:.2f} (trigger: {triggers.decay:g})"
         )
     if triggers.drift is not None and seen.drift_score is not None and seen.drift_score >= triggers.drift:
         causes = ", ".join(seen.drift_causes[:3])
@@ -71,7 +71,7 @@ def _reasons(task: Task, seen: Observation) -> tuple[str, ...]:
 
 def _decayed(task: Task, seen: Observation) -> bool:
     threshold = task.policy.triggers.decay
-    return threshold is not None and seen.decay is not None and seen.decay.score > threshold
+    return threshold is not None and seen.decay is not None and seen.decay.score >= threshold
 
 
 def _changed(task: Task, seen: Observation) -> int | None:

@@ -11,11 +11,15 @@ import pyarrow as pa
 from tropism.feedback.cohorts import LakeVersions
 from tropism.feedback.joining import moments
 from tropism.loop.losses import served
-from tropism.monitoring.drift import drift
+from tropism.loop.watching.watch import FEATURES
+from tropism.monitoring.alarm.losses import LOSS
+from tropism.monitoring.alarm.reference import PREDICTION
+from tropism.monitoring.watch.monitor import opened
 
 if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.loop.services import Services
+    from tropism.loop.watching.watch import Watched
     from tropism.registry import Challenge
 
 
@@ -34,7 +38,11 @@ class OpenTest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decay(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean loss of the champion's first and last `rows` matured predictions; `score` is the gap in standard errors."""
+    """Whether the champion's loss has risen: `score` from 0 to 1, where 0.8 is an alarm.
+
+    `reference`: mean loss of its first matured predictions; `recent`: of the `rows` made from `since` (µs) on, when
+    the evidence began to grow.
+    """
 
     reference: float
     recent: float
@@ -49,8 +57,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     `lake`: the states of the lake that were read. `prior`: mean label or
     classes' shares, while there is no champion. `new_labels`: labels learnt since the last training (all of
     them before the first). `trained_at`: when a training last ran, whether or not it
-    made a version. `drift_score`: None when it was not
-    asked for or there is too little to compare.
+    made a version. `drift_score`, of features and predictions: None where there is too little to compare.
     """
 
     now: int
@@ -80,7 +87,8 @@ def observe(services: Services, task: Task) -> Observation:
     since = None if trained_at is None or promoted_at is None else min(trained_at - task.window, promoted_at)
     cohort = services.cohorts.matured(task, now=now, since=since)
     own = _own(cohort.table, champion, promoted_at)
-    drifted = _drift(task, own)
+    watched = services.watch.look(task, now)
+    drifted = _drift(watched)
     return Observation(
         now=now,
         lake=cohort.lake,
@@ -92,7 +100,7 @@ def observe(services: Services, task: Task) -> Observation:
         matured=own.num_rows,
         tests=tuple(_open_test(challenge) for challenge in registry.challenges.list_open(task.name)),
         prior=_prior(task, cohort.table) if champion is None else (),
-        decay=_decay(task, own),
+        decay=_decay(task, own, watched),
         drift_score=drifted[0],
         drift_causes=drifted[1],
     )
@@ -134,21 +142,22 @@ def _prior(task: Task, table: pa.Table) -> tuple[float, ...]:
     return (float(labels.mean()),)
 
 
-def _decay(task: Task, own: pa.Table) -> Decay | None:
-    rows = task.policy.triggers.decay_rows
-    if own.num_rows < 2 * rows:
+def _decay(task: Task, own: pa.Table, watched: Watched) -> Decay | None:
+    monitor = watched.monitors.get(LOSS)
+    if monitor is None or not monitor.windows:
         return None
-    loss = served(task, own)
-    first, last = loss[:rows], loss[-rows:]
-    error = float(np.sqrt((first.var(ddof=1) + last.var(ddof=1)) / rows)) or 1e-12
-    since = int(moments(own, "at")[-rows])
-    gap = float(last.mean() - first.mean())
-    return Decay(reference=float(first.mean()), recent=float(last.mean()), score=gap / error, rows=rows, since=since)
+    since = monitor.since[LOSS]
+    loss = served(task, own.filter(pa.array(moments(own, "at") >= since)))
+    (reference,) = opened(monitor.reference).streams
+    counts = np.asarray(reference.counts)
+    before = float(counts @ np.asarray(reference.means) / counts.sum())
+    recent = float(loss.mean()) if len(loss) else before
+    return Decay(reference=before, recent=recent, score=monitor.score, rows=len(loss), since=since)
 
 
-def _drift(task: Task, own: pa.Table) -> tuple[float | None, tuple[str, ...]]:
-    rows = task.policy.triggers.decay_rows
-    if task.policy.triggers.drift is None or own.num_rows < 2 * rows:
+def _drift(watched: Watched) -> tuple[float | None, tuple[str, ...]]:
+    found = [watched.monitors[kind] for kind in (FEATURES, PREDICTION) if kind in watched.monitors]
+    if not found:
         return None, ()
-    report = drift(own.slice(0, rows), own.slice(own.num_rows - rows, rows), task.features)
-    return report.score, tuple(report.causes)
+    worst = max(found, key=lambda monitor: monitor.score)
+    return worst.score, tuple(worst.causes)

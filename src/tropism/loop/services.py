@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tropism.core.clock import Clock
 from tropism.feedback.cohorts import Cohorts
+from tropism.loop.watching.watch import Watch
 from tropism.registry import Registry
 from tropism.storage.blobs import Blobs
 from tropism.training.settings import TrainingSettings
@@ -31,4 +32,5 @@ class Services:
     ingest: Callable[[], None]
     work: Path
     training: TrainingSettings
+    watch: Watch
     holder: str = "worker"

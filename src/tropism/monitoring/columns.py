@@ -24,11 +24,11 @@ class Codes(NamedTuple):
 
 def numbers(table: pa.Table, name: str) -> Floats:
     """A column as float64, NaN where missing. Raises DataInvalid."""
-    column = _column(table, name)
+    found = column(table, name)
     try:
-        filled = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan"))
+        filled = pc.fill_null(pc.cast(found, pa.float64(), safe=False), float("nan"))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise _unfit(name, column, "numbers") from error
+        raise _unfit(name, found, "numbers") from error
     return np.asarray(filled.to_numpy(), dtype=np.float64)
 
 
@@ -42,11 +42,11 @@ def categories(reference: pa.Table, current: pa.Table, name: str) -> Codes:
 
 def text(table: pa.Table, name: str) -> pa.ChunkedArray:
     """A column as strings, null where missing. Raises DataInvalid."""
-    column = _column(table, name)
+    found = column(table, name)
     try:
-        return pc.cast(column, pa.string())
+        return pc.cast(found, pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise _unfit(name, column, "categories") from error
+        raise _unfit(name, found, "categories") from error
 
 
 def first_scores(table: pa.Table, name: str = "scores") -> Floats:
@@ -66,11 +66,11 @@ def score_width(table: pa.Table, name: str = "scores") -> int:
 
 
 def _score_matrix(table: pa.Table, name: str) -> Floats:
-    column = _column(table, name)
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        raise _unfit(name, column, "lists of scores")
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
-    filled = column.filter(pa.array(lengths > 0))
+    found = column(table, name)
+    if not (pa.types.is_list(found.type) or pa.types.is_large_list(found.type)):
+        raise _unfit(name, found, "lists of scores")
+    lengths = pc.fill_null(pc.list_value_length(found), 0).to_numpy()
+    filled = found.filter(pa.array(lengths > 0))
     widths = np.unique(lengths[lengths > 0])
     if len(widths) > 1:
         fault = Fault(name, str(widths.tolist()), "compare predictions of one task")
@@ -80,7 +80,8 @@ def _score_matrix(table: pa.Table, name: str) -> Floats:
     return np.asarray(values, dtype=np.float64).reshape(-1, width) if width else np.zeros((0, 0))
 
 
-def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+def column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column as it is. Raises DataInvalid."""
     if name not in table.column_names:
         fault = Fault(name, "no column", f"use one of: {', '.join(table.column_names)}")
         raise DataInvalid(f"there is no column '{name}'", fault)

@@ -43,7 +43,7 @@ def worse(score: float) -> Decay:
     [
         ({"new_outcomes": 100}, {}, "100 new labels"),
         ({"every": "1w"}, {}, "last trained at"),
-        ({"decay": 2.0}, {"decay": worse(2.5)}, "loss rose from 0.1 to 0.2"),
+        ({"decay": 0.5}, {"decay": worse(0.6)}, "loss rose from 0.1 to 0.2"),
         ({"drift": 0.8}, {"drift_score": 0.9, "drift_causes": ("a",)}, "drift score 0.90 in a"),
     ],
 )
@@ -58,9 +58,9 @@ def test_each_trigger_fires_and_says_why(triggers: dict[str, Any], state: dict[s
     [
         ({"new_outcomes": 101}, {}),
         ({"every": "2w"}, {}),
-        ({"decay": 2.0}, {"decay": worse(1.9)}),
+        ({"decay": 0.5}, {"decay": worse(0.4)}),
         ({"drift": 0.8}, {"drift_score": 0.7}),
-        ({}, {"decay": worse(9.0), "drift_score": 1.0}),
+        ({}, {"decay": worse(1.0), "drift_score": 1.0}),
     ],
 )
 def test_nothing_fires_without_its_reason(triggers: dict[str, Any], state: dict[str, Any]) -> None:
@@ -68,8 +68,8 @@ def test_nothing_fires_without_its_reason(triggers: dict[str, Any], state: dict[
 
 
 def test_the_change_that_decay_dates_reaches_the_training() -> None:
-    assert decide(task(decay=2.0), seen(decay=worse(2.5))).changed == NOW - DAY
-    assert decide(task(decay=2.0, new_outcomes=1), seen(decay=worse(1.0))).changed is None
+    assert decide(task(decay=0.5), seen(decay=worse(0.6))).changed == NOW - DAY
+    assert decide(task(decay=0.5, new_outcomes=1), seen(decay=worse(0.3))).changed is None
 
 
 def test_cooldown_and_open_challengers_hold_back_but_not_a_person() -> None:

@@ -32,7 +32,7 @@ The world changes under the model. Four policies meet the same days:
 
 
 _POLICY = Policy(
-    triggers=Triggers(new_outcomes=250, cooldown=250, decay=1.0, decay_rows=62),
+    triggers=Triggers(new_outcomes=250, cooldown=250, decay=0.5, decay_rows=62),
     gate=Gate(max_outcomes=1_000),
     windows=("all",),
     recent=500,

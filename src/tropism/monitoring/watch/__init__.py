@@ -1,0 +1,1 @@
+"""A reference, a detector and how far it has come, kept between two looks."""
