@@ -1,0 +1,1 @@
+"""What people are shown of a task: performance, drift, usage, health. Reads only."""
