@@ -1,7 +1,8 @@
 """All settings, composed. Defaults < `tropism.toml` < environment < command line.
 
 Settings are read from the environment here and nowhere else: `TROPISM_<SECTION>_<SETTING>`, such as
-`TROPISM_HTTP_PORT`, a few names that are common, such as `ML_MODEL_CACHE_SIZE`, and `TROPISM_STREAM_<STREAM>`.
+`TROPISM_HTTP_PORT`, a few names that are common, such as `ML_MODEL_CACHE_SIZE`, `TROPISM_STREAM_<STREAM>` and
+`TROPISM_ALERTS_CHANNEL_<CHANNEL>`.
 `docs/settings.md` lists every one.
 """
 
@@ -22,6 +23,8 @@ from tropism.features.brokers import EXAMPLES, parse_address
 from tropism.features.names import name_faults
 from tropism.features.settings import FeatureSettings
 from tropism.loop.settings import LoopSettings
+from tropism.monitoring.costs import CostSettings
+from tropism.monitoring.settings import AlertSettings
 from tropism.serving.settings import HttpSettings
 from tropism.storage.journal.settings import JournalSettings
 from tropism.storage.lake.settings import LakeSettings
@@ -59,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     loop: LoopSettings = LoopSettings()
     training: TrainingSettings = TrainingSettings()
     features: FeatureSettings = FeatureSettings()
+    alerts: AlertSettings = AlertSettings()
+    costs: CostSettings = CostSettings()
     time: TimeSettings = TimeSettings()
 
     @property
@@ -137,6 +142,8 @@ _COMMON = {"ML_MODEL_CACHE_SIZE": ("http", "model_cache"), "ENABLE_GPU": ("http"
 """Names that deployments set for any server of models. Our own name of the same setting overrules them."""
 _STREAM = "TROPISM_STREAM_"
 """What the environment's name of a stream's broker begins with."""
+_CHANNEL = "TROPISM_ALERTS_CHANNEL_"
+"""What the environment's name of a channel for alerts begins with."""
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -147,10 +154,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
     named = {name: text for name, text in environment.items() if name.startswith(_STREAM) and text}
     if named:
         values["features"] = {"streams": {name.removeprefix(_STREAM).lower(): named[name] for name in named}}
+    channels = {name.removeprefix(_CHANNEL).lower(): text for name, text in environment.items() if name.startswith(_CHANNEL)}
+    if any(channels.values()):
+        values["alerts"] = {"channels": {name: text for name, text in channels.items() if text}}
     for section in SECTIONS:
         prefix = f"TROPISM_{section.upper()}_"
         for name, text in environment.items():
-            if name.startswith(prefix):
+            if name.startswith(prefix) and not name.startswith(_CHANNEL):
                 values.setdefault(section, {})[name.removeprefix(prefix).lower()] = text
     return values
 

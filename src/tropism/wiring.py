@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from tropism.learners.model import Model
     from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
+    from tropism.loop.viewing.sources import Sources
     from tropism.loop.watching.watch import Watch
     from tropism.loop.worker import Worker
+    from tropism.monitoring.alerts.store import AlertStore
     from tropism.registry import Registry
     from tropism.serving import LiveTask, SnapshotLoader
     from tropism.serving.inside import Crash
@@ -228,6 +230,28 @@ class Platform:
         from tropism.monitoring.watch.store import MonitorStore
 
         return Watch(self.registry, self.lake, self.cohorts, MonitorStore(self.database))
+
+    @cached_property
+    def alerts(self) -> AlertStore:
+        from tropism.monitoring.alerts.store import AlertStore
+
+        return AlertStore(self.database)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """What views of monitoring are made from."""
+        from tropism.loop.viewing.sources import Sources
+
+        return Sources(
+            registry=self.registry,
+            lake=self.lake,
+            cohorts=self.cohorts,
+            watch=self.watch,
+            alerts=self.alerts,
+            blobs=self.blobs,
+            clock=self.clock,
+            prices=self.settings.costs,
+        )
 
     def services(self) -> Services:
         from tropism.loop.services import Services

@@ -1,4 +1,4 @@
-"""What goes through the journal: predictions made, outcomes learnt, and events pushed into streams.
+"""What goes through the journal: predictions made, outcomes learnt, events pushed into streams, and what serving took.
 
 Events are facts: immutable, append-only, encoded as MessagePack. Times are µs since the epoch, UTC.
 """
@@ -18,6 +18,13 @@ CURSOR = "ingestion"
 Value = float | str | bool | None
 """A feature's value as it was sent: number, category, boolean, or missing."""
 
+
+_R10 = (100, 125, 160, 200, 250, 315, 400, 500, 630, 800)
+LATENCY_BOUNDS = (*(round(base * 10.0**power / 1e6, 9) for power in range(5) for base in _R10), 10.0)
+"""Upper bounds of the buckets of latencies, in seconds: ten a decade (ISO 3, R10) from 0.1 ms to 10 s, and an open one.
+
+Rows in the lake are counts by these, so they never change.
+"""
 
 PINNED = "pinned"
 """The variant of predictions by a version that the caller asked for. They are in no cohort."""
@@ -130,7 +137,43 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, tag="push", omit_defaults=
     failures: list[tuple[str, str, str]] = []
 
 
-Event = Prediction | Outcome | Push
+class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one process did for one task in a span of time. Everything adds up over spans and processes.
+
+    `predictions`: by version, 0 for the baseline. `requests`: those answered, by how long it took: counts in the
+    buckets of `LATENCY_BOUNDS`, and an open one. `seconds`: what these requests took together. `errors`: requests that
+    failed by our fault, `refused`: by the caller's. `degraded`: predictions that were, once for each reason.
+    """
+
+    task: str
+    predictions: dict[int, int] = {}
+    requests: list[int] = []
+    seconds: float = 0.0
+    errors: int = 0
+    refused: int = 0
+    degraded: int = 0
+    outcomes: int = 0
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True, tag="measured", omit_defaults=True):
+    """What one process did from `start` to `end` (µs), and what it used. None: not known on this machine.
+
+    `memory_bytes`: resident at the end. `gpu_seconds`: busy, of the machine's `gpus` devices together;
+    `gpu_memory_bytes`: in use on them. Only one process of a machine tells of its devices, so that they add up.
+    """
+
+    process: str
+    start: int
+    end: int
+    models: list[Activity] = []
+    cpu_seconds: float = 0.0
+    memory_bytes: int | None = None
+    gpus: int = 0
+    gpu_seconds: float | None = None
+    gpu_memory_bytes: int | None = None
+
+
+Event = Prediction | Outcome | Push | Measured
 
 _encoder = msgspec.msgpack.Encoder()
 _Recorded = Event | Predictions

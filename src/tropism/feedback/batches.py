@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from tropism.feedback.schemas import OUTCOMES, PREDICTIONS, REJECTED, feature_fields
+from tropism.feedback.schemas import OUTCOMES, PREDICTIONS, REJECTED, SERVICE, feature_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tropism.core.events import Served
-    from tropism.feedback.sorting import OutcomeBatch, PredictionBatch, Record, Rejected
+    from tropism.core.events import Activity, Served
+    from tropism.feedback.sorting import MeasuredBatch, OutcomeBatch, PredictionBatch, Record, Rejected
 
 
 def predictions_table(batch: PredictionBatch) -> pa.Table:
@@ -44,6 +44,31 @@ def rejected_table(rejected: Sequence[Rejected], now: int) -> pa.Table:
         "payload": [one.payload for one in rejected],
     }
     return _table(columns | _places(records), REJECTED)
+
+
+def service_table(batch: MeasuredBatch) -> pa.Table:
+    """What was measured: the columns of `SERVICE`, a row for each event, and one for each task in it."""
+    rows: list[dict[str, Any]] = []
+    for record, event in zip(batch.records, batch.events, strict=True):
+        shared = {"at": event.end, "start": event.start, "process": event.process}
+        shared |= {"writer": record.writer, "seq": record.seq}
+        rows.append({**shared, **{name: getattr(event, name) for name in _USED}})
+        rows += [{**shared, **_done(one)} for one in event.models]
+    return _table({name: [row.get(name) for row in rows] for name in SERVICE.names}, SERVICE)
+
+
+_USED = ("cpu_seconds", "memory_bytes", "gpus", "gpu_seconds", "gpu_memory_bytes")
+
+
+def _done(activity: Activity) -> dict[str, Any]:
+    plain = {name: getattr(activity, name) for name in ("task", "seconds", "errors", "refused", "degraded", "outcomes")}
+    versions = sorted(activity.predictions)
+    return plain | {
+        "versions": versions,
+        "predictions": [activity.predictions[version] for version in versions],
+        "requests": sum(activity.requests),
+        "latency": activity.requests,
+    }
 
 
 def _json(served: Served) -> str:

@@ -14,9 +14,9 @@ from tropism.core.clock import SystemClock
 from tropism.core.events import CURSOR
 from tropism.features.store.sources import FAILURES
 from tropism.features.store.streams import stream_table
-from tropism.feedback.batches import outcomes_table, predictions_table, rejected_table
+from tropism.feedback.batches import outcomes_table, predictions_table, rejected_table, service_table
 from tropism.feedback.pushes import PUSHES, failures_table, ids_table, stream_events, taken
-from tropism.feedback.schemas import REJECTED_NAME, outcomes_name, predictions_name
+from tropism.feedback.schemas import REJECTED_NAME, SERVICE_NAME, outcomes_name, predictions_name
 from tropism.feedback.sorting import FindStream, FindTask, Record, RecordSorter
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Ingested(NamedTuple):
 
 class Ingestion:
     """Moves events of all tasks into `<task>/predictions` and `<task>/outcomes`, those of streams into
-    `_streams/<stream>`.
+    `_streams/<stream>`, what data planes measured into `_service`.
 
     Records that no table can take go to `_rejected` with the reason. One run at a time.
     """
@@ -125,6 +125,8 @@ class Ingestion:
             predictions += lake.append(predictions_name(task), predictions_table(batch), positions=ends).rows
         for task, answers in sorter.outcomes.items():
             outcomes += lake.append(outcomes_name(task), outcomes_table(answers), positions=ends).rows
+        if sorter.measured.events:
+            lake.append(SERVICE_NAME, service_table(sorter.measured), positions=ends)
         if sorter.rejected:
             table = rejected_table(sorter.rejected, self._clock.now())
             rejected = lake.append(REJECTED_NAME, table, positions=ends).rows

@@ -18,6 +18,7 @@ MOMENT = pa.timestamp("us", "UTC")
 TYPES = {"number": pa.float64(), "category": pa.string(), "boolean": pa.bool_()}
 """A feature's type in the lake."""
 REJECTED_NAME = "_rejected"
+SERVICE_NAME = "_service"
 
 _RECORD = [pa.field("writer", pa.string()), pa.field("seq", pa.int64())]
 PREDICTIONS = pa.schema(
@@ -55,6 +56,31 @@ REJECTED = pa.schema(
     ]
 )
 """Records that no table can take. `at` is when they were rejected."""
+SERVICE = pa.schema(
+    [
+        pa.field("at", MOMENT),
+        pa.field("start", MOMENT),
+        pa.field("process", pa.string()),
+        pa.field("task", pa.string()),
+        pa.field("versions", pa.list_(pa.int32())),
+        pa.field("predictions", pa.list_(pa.int64())),
+        pa.field("requests", pa.int64()),
+        pa.field("latency", pa.list_(pa.int64())),
+        pa.field("seconds", pa.float64()),
+        *(pa.field(name, pa.int64()) for name in ("errors", "refused", "degraded", "outcomes")),
+        pa.field("cpu_seconds", pa.float64()),
+        pa.field("memory_bytes", pa.int64()),
+        pa.field("gpus", pa.int64()),
+        pa.field("gpu_seconds", pa.float64()),
+        pa.field("gpu_memory_bytes", pa.int64()),
+        *_RECORD,
+    ]
+)
+"""What data planes did and used from `start` to `at`, see `core.events.Measured`.
+
+A row without a task is of the process: what it used, from `cpu_seconds` on. One with a task is what it did for it:
+`predictions` by `versions`; `latency`: `requests` by bucket.
+"""
 
 
 def predictions_name(task: str) -> str:

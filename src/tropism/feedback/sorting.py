@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from tropism.core.events import Outcome, Prediction, Push, decode, encode
+from tropism.core.events import LATENCY_BOUNDS, Measured, Outcome, Prediction, Push, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tropism.core.events import Activity
     from tropism.core.task import Task
     from tropism.features import StreamSource
 
@@ -24,6 +25,7 @@ FindStream = Callable[[str], "StreamSource | None"]
 _EARLIEST = -62_135_596_800_000_000
 _LATEST = 253_402_300_799_999_999
 _VERSIONS = 2**31
+_MOST = 2**53
 _SENT_AS: dict[str, tuple[type, ...]] = {
     "number": (float, type(None)),
     "category": (str, type(None)),
@@ -76,9 +78,16 @@ class PushBatch(NamedTuple):
     firsts: list[int]
 
 
+class MeasuredBatch(NamedTuple):
+    """What data planes measured, beside the records."""
+
+    records: list[Record]
+    events: list[Measured]
+
+
 class RecordSorter:
-    """Sorts records one after the other into `predictions` and `outcomes`, by task, `pushes`, by stream, and
-    `rejected`.
+    """Sorts records one after the other into `predictions` and `outcomes`, by task, `pushes`, by stream, `measured`
+    and `rejected`.
 
     Nothing is dropped: a record that cannot be decoded, or an event that does not fit its task, is rejected.
     """
@@ -89,6 +98,7 @@ class RecordSorter:
         self._streams: dict[str, StreamSource | None] = {}
         self.predictions: dict[str, PredictionBatch] = {}
         self.outcomes: dict[str, OutcomeBatch] = {}
+        self.measured = MeasuredBatch([], [])
         self.rejected: list[Rejected] = []
         self._find = tasks
         self._tasks: dict[str, Task | None] = {}
@@ -106,6 +116,8 @@ class RecordSorter:
             for event in events:
                 if isinstance(event, Push):
                     self._push(record, event, pushed)
+                elif isinstance(event, Measured):
+                    self._measure(record, event)
                 else:
                     self._place(record, event)
 
@@ -122,6 +134,14 @@ class RecordSorter:
         batch.events.append(event)
         batch.firsts.append(pushed.get(event.source, 0))
         pushed[event.source] = batch.firsts[-1] + len(event.rows)
+
+    def _measure(self, record: Record, event: Measured) -> None:
+        reason = _measured_misfit(event)
+        if reason:
+            self.rejected.append(Rejected(record, reason, encode(event)))
+        else:
+            self.measured.records.append(record)
+            self.measured.events.append(event)
 
     def _place(self, record: Record, event: Prediction | Outcome) -> None:
         task = self._task(event.task)
@@ -170,3 +190,31 @@ def _outcome_misfit(outcome: Outcome) -> str:
     if outcome.prediction_id is None and outcome.entity is None:
         return "names neither a prediction nor an entity"
     return ""
+
+
+def _measured_misfit(event: Measured) -> str:
+    """Why what was measured cannot be kept; empty when it can. Only a damaged or foreign writer sends such."""
+    for name, at in (("start", event.start), ("end", event.end)):
+        if not _EARLIEST <= at <= _LATEST:
+            return f"'{name}' is no time: {at}"
+    if event.start > event.end:
+        return f"it ends before it starts: {event.start}, {event.end}"
+    counts = [event.gpus, event.memory_bytes or 0, event.gpu_memory_bytes or 0]
+    seconds = [event.cpu_seconds, event.gpu_seconds or 0.0]
+    for one in event.models:
+        if one.requests and len(one.requests) != len(LATENCY_BOUNDS) + 1:
+            return f"'requests' has {len(one.requests)} buckets, not {len(LATENCY_BOUNDS) + 1}"
+        if not all(0 <= version < _VERSIONS for version in one.predictions):
+            return f"'predictions' has what is no version: {sorted(one.predictions)}"
+        counts += _counts(one)
+        seconds.append(one.seconds)
+    if not all(0 <= count < _MOST for count in counts):
+        return f"a count is out of range: {min(counts)} to {max(counts)}"
+    if not all(0 <= length < math.inf for length in seconds):
+        return f"seconds are out of range: {seconds}"
+    return ""
+
+
+def _counts(one: Activity) -> list[int]:
+    plain = [one.errors, one.refused, one.degraded, one.outcomes]
+    return [*plain, *one.requests, *one.predictions.values()]

@@ -6,9 +6,11 @@ So whichever worker is asked tells what all of them did, and what a worker count
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from tropism.serving.meters import Meters
+from tropism.serving.resources import resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +19,8 @@ _EVERY = 1.0
 """Seconds between two looks at whether there is something to write."""
 SUPERVISOR = "supervisor"
 """Stands in for the number in the name of the file in which restarts are counted."""
+_FRESH = 300.0
+"""Seconds after which nobody vouches any more for a text that was published."""
 
 
 class MeterFiles:
@@ -36,6 +40,7 @@ class MeterFiles:
     def __init__(self, folder: Path, number: int | str) -> None:
         """Raises: OSError: the folder cannot be made."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.number = number
         self._folder = folder
         self._path = folder / f"meters-{number}.json"
         self._lock = threading.Lock()
@@ -59,6 +64,8 @@ class MeterFiles:
 
     def exchange(self) -> list[Meters]:
         """`others`, after writing down this worker's own: what was told once is never told less of, whoever dies."""
+        if self._meters is not None:
+            self._meters.used(resources())
         self.save()
         return self.others()
 
@@ -101,9 +108,44 @@ def clear(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def publish(folder: Path, name: str, text: str) -> None:
+    """Lets every data plane tell further metrics, such as `worker`'s, until they are replaced or five minutes old.
+
+    `text`: lines as `core.exposition.family` makes them. What cannot be written is left out, without an error.
+    """
+    path = folder / f"metrics-{name}.prom"
+    partial = path.with_suffix(".partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        return
+
+
+def published(folder: Path) -> list[str]:
+    """What others let be told, in order of their names.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> publish(folder, "worker", "up 1")
+    >>> published(folder)
+    ['up 1']
+    """
+    texts = []
+    for path in sorted(folder.glob("metrics-*.prom")):
+        try:
+            if path.stat().st_mtime > time.time() - _FRESH:
+                texts.append(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return texts
+
+
 def _rest(meters: Meters) -> None:
     """Nothing goes on any more."""
     meters.in_flight, meters.connections, meters.journal_problem = 0, 0, ""
+    meters.memory_bytes, meters.gpus = None, ()
 
 
 def _read(path: Path) -> Meters | None:

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tropism.core.events import LATENCY_BOUNDS
+from tropism.serving.resources import Gpu
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Upper bounds in seconds."""
+    from tropism.serving.resources import Resources
+
+LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds in seconds of the buckets that are told: some of `LATENCY_BOUNDS`, by which is counted."""
 
 
 class Counter:
@@ -80,6 +85,9 @@ class _Saved(msgspec.Struct, frozen=True):
     journal: str
     journaled: int
     failing: bool
+    cpu_seconds: float = 0.0
+    memory_bytes: int | None = None
+    gpus: tuple[Gpu, ...] = ()
 
 
 class Meters:
@@ -92,7 +100,12 @@ class Meters:
             "ml_prediction_latency_seconds",
             "Time from the whole body to the reply, journal included.",
             ("model",),
-            LATENCY_BUCKETS,
+            LATENCY_BOUNDS,
+        )
+        self.failures = Counter(
+            "ml_prediction_errors_total",
+            "Requests to predict that failed: by our fault (status 5xx), or by the caller's (4xx).",
+            ("model", "code", "status"),
         )
         self.outcomes = Counter("ml_outcomes_total", "Outcomes accepted.", ("model",))
         text = "Events pushed into streams: accepted, or rejected by a rule."
@@ -125,6 +138,18 @@ class Meters:
         """Why the last append failed; empty after one that did not."""
         self.quarantined = 0
         """Versions in quarantine, as of the last snapshot."""
+        self.cpu_seconds = 0.0
+        """Processor time used, as of the last look, by those who counted here before among it."""
+        self.memory_bytes: int | None = None
+        self.gpus: tuple[Gpu, ...] = ()
+        self._own_cpu_seconds = 0.0
+
+    def used(self, resources: Resources) -> None:
+        """Takes note of what this process uses. From any thread, but one at a time."""
+        self.cpu_seconds += max(0.0, resources.cpu_seconds - self._own_cpu_seconds)
+        self._own_cpu_seconds = max(self._own_cpu_seconds, resources.cpu_seconds)
+        self.memory_bytes = resources.memory_bytes
+        self.gpus = resources.gpus or self.gpus
 
     @property
     def counters(self) -> Iterator[Counter]:
@@ -152,6 +177,9 @@ class Meters:
             journal=self.journal,
             journaled=self.journaled,
             failing=bool(self.journal_problem),
+            cpu_seconds=self.cpu_seconds,
+            memory_bytes=self.memory_bytes,
+            gpus=self.gpus,
         )
         return msgspec.json.encode(saved)
 
@@ -167,6 +195,7 @@ class Meters:
         made.in_flight, made.connections = saved.in_flight, saved.connections
         made.journal, made.journaled = saved.journal, saved.journaled
         made.journal_problem = "failing" if saved.failing else ""
+        made.cpu_seconds, made.memory_bytes, made.gpus = saved.cpu_seconds, saved.memory_bytes, saved.gpus
         for counter in made.counters:
             for labels, count in saved.counters.get(counter.name, ()):
                 if len(labels) == len(counter.labels):
@@ -178,10 +207,14 @@ class Meters:
         return made
 
     def take_over(self, others: Iterable[Meters]) -> None:
-        """Adds what others counted and have open; what is not a count stays as it is."""
+        """Adds what others counted, have open and use; what is not a count stays as it is."""
         for other in others:
             self.in_flight += other.in_flight
             self.connections += other.connections
+            self.cpu_seconds += other.cpu_seconds
+            if other.memory_bytes is not None:
+                self.memory_bytes = (self.memory_bytes or 0) + other.memory_bytes
+            self.gpus = self.gpus or other.gpus  # of the machine, whoever tells of them
             for mine, theirs in zip(self.counters, other.counters, strict=True):
                 mine.take_over(theirs)
             for observed, more in zip(self.histograms, other.histograms, strict=True):

@@ -89,26 +89,46 @@ class Predictions:
         deployment = live(self._holder).deployment(task)
         asked = read_request(body, deployment, self._clock.now(), self._limits, self._kept)
         explain = options.explain or asked.explain
-        scored = await self.score(deployment, asked.asks, version=options.version, explain=explain)
+        scored = await self._score(deployment, asked.asks, options.version, explain)
         rows = zip(scored.events, scored.notes, scored.explanations or repeat(None), strict=False)
         replies = [reply_of(deployment.task, *row) for row in rows]
         self._meters.latency.observe(perf_counter() - started, task)
         return self._encode(Replies(replies) if asked.many else replies[0])
 
+    def failed(self, task: str, code: str, status: int) -> None:
+        """Counts a request that failed, with the status it would have by HTTP; of its task, if that is declared."""
+        self._meters.errors.add(code)
+        snapshot = self._holder.current
+        if snapshot is not None and task in snapshot.deployments:
+            self._meters.failures.add(task, code, str(status))
+
     async def score(
-        self, deployment: Deployment, asks: Sequence[Ask], *, version: int | None = None, explain: bool = False
+        self,
+        deployment: Deployment,
+        asks: Sequence[Ask],
+        *,
+        version: int | None = None,
+        explain: bool = False,
+        started: float | None = None,
     ) -> Scored:
         """Scores rows, and records them: when this returns they are durable, and may be told to the caller.
 
         `version`: the one that must answer; no other one and no baseline stands in for it, and its predictions
         have the variant `pinned`: they are in the lake, but in no cohort that a model is judged or trained by.
-        `explain`: with what each feature did, where the model that answers can tell.
+        `explain`: with what each feature did, where the model that answers can tell. `started`: when the request was
+        whole, by `perf_counter`, for the latency that is told.
 
         Raises:
             NotReady, DiskFull: nothing was recorded; the caller may try again, with another version if it says so.
             UnknownModel, UnknownVersion: there is no such version.
             ArtifactTampered, ArtifactRefused, NotFound, Conflict: the version cannot be served.
         """
+        started = perf_counter() if started is None else started
+        scored = await self._score(deployment, asks, version, explain)
+        self._meters.latency.observe(perf_counter() - started, deployment.task.name)
+        return scored
+
+    async def _score(self, deployment: Deployment, asks: Sequence[Ask], version: int | None, explain: bool) -> Scored:
         now = self._clock.now()
         if deployment.task.views:
             asks = await filled(deployment, asks, now)

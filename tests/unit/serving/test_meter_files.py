@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tropism.serving import meter_files as module
-from tropism.serving.meter_files import MeterFiles, clear
+from tropism.serving.meter_files import MeterFiles, clear, publish, published
 from tropism.serving.meters import Meters
 
 
@@ -72,3 +73,33 @@ def test_a_fresh_start_forgets_counts_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "crash-0").touch()
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["crash-0"]
+
+
+def test_processor_time_counts_on_over_a_restart_and_memory_does_not(tmp_path: Path) -> None:
+    first, meters = followed(tmp_path, 0)
+    first.exchange()
+    before = meters.cpu_seconds
+    assert before > 0
+    again, restored = followed(tmp_path, 0)
+    assert (restored.cpu_seconds, restored.memory_bytes) == (before, None)
+    again.exchange()
+    assert restored.cpu_seconds > before
+
+
+def test_texts_are_told_while_they_are_fresh(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert published(folder) == []
+    publish(folder, "worker", "a 1\n")
+    publish(folder, "control", "b 1\n")
+    publish(folder, "worker", "a 2\n")
+    assert published(folder) == ["b 1\n", "a 2\n"]
+    old = time.time() - 3_600
+    os.utime(folder / "metrics-worker.prom", (old, old))
+    (folder / "metrics-torn.prom").write_bytes(b"\xff")
+    assert published(folder) == ["b 1\n"], "nobody vouches for what is old or damaged"
+
+
+def test_a_text_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be")
+    publish(tmp_path / "run", "worker", "a 1\n")
+    assert published(tmp_path / "run") == []

@@ -22,20 +22,22 @@ JSON: Headers = [(b"content-type", b"application/json")]
 class Reply(NamedTuple):
     """A whole reply. `content-length` is added when it is sent.
 
-    `unread`: the request's body was not read to its end, so the connection cannot serve another request.
+    `unread`: the request's body was not read to its end, so the connection cannot serve another request. `code`: of
+    the error that it tells of, if it does.
     """
 
     status: int
     body: bytes
     headers: Headers = JSON
     unread: bool = False
+    code: str = ""
 
 
 def problem_reply(error: TropismError, status: int | None = None, headers: Headers | None = None) -> Reply:
     """A problem document as a reply, with more headers if there are any."""
     document = problem(error, status)
     own = [(name.encode(), value.encode()) for name, value in problem_headers(document.status).items()]
-    return Reply(document.status, msgspec.json.encode(document), [*own, *(headers or [])])
+    return Reply(document.status, msgspec.json.encode(document), [*own, *(headers or [])], code=error.code)
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

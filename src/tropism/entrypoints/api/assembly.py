@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tropism.core.clock import SECOND
@@ -28,9 +30,12 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
         NotReady, SettingInvalid, NotWritable: a store is away, or the settings do not fit.
     """
     from tropism.core.identity import Identifiers
-    from tropism.entrypoints.api.attending import attended, machine_folder
+    from tropism.entrypoints.api.attending import attended, machine_folder, run_folder
     from tropism.entrypoints.api.data_plane import DataPlane
     from tropism.serving import SnapshotHolder, Watcher
+    from tropism.serving.measuring import Measuring
+    from tropism.serving.meter_files import published
+    from tropism.serving.resources import Gpus
 
     with ExitStack() as closing:
         platform = open_platform(settings)
@@ -52,6 +57,12 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
         )
         files.follow(app.meters)
         app.others = files.exchange
+        app.more = partial(published, run_folder(settings.folder))
+        name, gpus = f"{socket.gethostname()}-{files.number}", Gpus() if files.number == 0 else None
+        measuring = Measuring(app.meters, journal, platform.real, name, gpus=gpus)
+        measuring.start()
+        app.ending.append(measuring.close)
+        closing.callback(measuring.close)
         every = parse_duration(settings.http.poll, "http.poll") / SECOND
         load = platform.snapshot_loader(marks.loading, app.meters)
         watcher = Watcher(holder, platform.registry.aliases.generation, load, every)

@@ -137,8 +137,9 @@ class Connection(HttpToolsProtocol):
 
     def refuse(self, error: TropismError) -> None:
         """Sends the problem that the request that waits met with."""
-        self._plane.meters.errors.add(error.code)
         found = problem_reply(error)
+        head = self._heads.read(self._data[: self._data.find(b"\r\n\r\n") + 4])
+        self._plane.count_failure("" if head is None else head.task, found)
         self._send(STATUS_LINE[found.status], _lines(found.headers), found.body)
 
     def ask_long(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from asyncio import get_running_loop
+from asyncio import get_running_loop, to_thread
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,7 +37,7 @@ from tropism.entrypoints.api.protocols.open_inference import OpenInference
 from tropism.entrypoints.api.protocols.server_sent import PredictionEvents
 from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
 from tropism.entrypoints.api.protocols.websocket import PredictionStream
-from tropism.entrypoints.api.routing import route
+from tropism.entrypoints.api.routing import predicting, route
 from tropism.serving.computing import Computing
 from tropism.serving.meters import Meters
 from tropism.serving.model_cache import ModelCache
@@ -113,6 +114,10 @@ class DataPlane:
         """Why it could not start."""
         self.others: Callable[[], Sequence[Meters]] = tuple
         """What the project's other data planes counted."""
+        self.more: Callable[[], Sequence[str]] = tuple
+        """Texts of metrics that other processes of the project let be told."""
+        self.ending: list[Callable[[], None]] = []
+        """What is called in a thread once all requests are answered: a server may end the process right after."""
         recorder = Recorder(journal, self.meters)
         parts = Parts(holder, recorder, clock, identifiers, settings, self.meters, self.subscriptions)
         self._models = None if fetch is None else ModelCache(fetch, settings.model_cache)
@@ -160,14 +165,21 @@ class DataPlane:
         self.meters.in_flight += 1
         try:
             async with deadline(scope):
-                return await self._dispatch(scope, receive)
+                reply = await self._dispatch(scope, receive)
         except TropismError as error:
-            return self._refusal(error, self._foreign(scope))
+            reply = self._refusal(error, self._foreign(scope))
         except Exception:  # noqa: BLE001  a caller gets an answer whatever happens, without the traceback
             _log.error("%s %s failed", scope["method"], scope["path"], exc_info=True)
-            return self._refusal(internal(), self._foreign(scope))
+            reply = self._refusal(internal(), self._foreign(scope))
         finally:
             self.meters.in_flight -= 1
+        if reply is not None and reply.code:
+            self.count_failure(predicting(scope["path"]), reply)
+        return reply
+
+    def count_failure(self, task: str, reply: Reply) -> None:
+        """Counts a request that is answered with an error; `task`: the one it asked, if any."""
+        self._predictions.failed(task, reply.code, reply.status)
 
     async def _dispatch(self, scope: Scope, receive: Receive) -> Reply | None:
         found = route(scope["path"])
@@ -228,7 +240,6 @@ class DataPlane:
         status: int | None = None,
         headers: Headers | None = None,
     ) -> Reply:
-        self.meters.errors.add(error.code)
         return foreign.refusal(error) if foreign is not None else problem_reply(error, status, headers)
 
     def _readyz(self) -> Reply:
@@ -245,7 +256,7 @@ class DataPlane:
         )
 
     def _metrics(self) -> Reply:
-        text = exposition(self.meters, self._holder, self._journal.name, self.others())
+        text = exposition(self.meters, self._holder, self._journal.name, self.others(), self.more())
         return Reply(200, text.encode(), [(b"content-type", MEDIA_TYPE.encode())])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -256,6 +267,8 @@ class DataPlane:
                 if self._models is not None:
                     self._models.close()
                 await self._forwarder.close()
+                for end in self.ending:
+                    await to_thread(end)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             try:
@@ -271,7 +284,7 @@ class DataPlane:
 
 
 def _request(scope: Scope, body: bytes) -> Request:
-    return Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body)
+    return Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body, perf_counter())
 
 
 def _key(scope: Scope) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 _PREFIX, _SUFFIX = "/v1/tasks/", "/predict"
@@ -33,6 +34,22 @@ def route(path: str) -> Route | None:
         stream = path[len(_STREAMS) : -len(_EVENTS)]
         return Route("events", stream=stream) if stream and "/" not in stream else None
     return _FIXED.get(path)
+
+
+_PREDICTING = re.compile(
+    r"/v1/tasks/([^/]+)/predict|/v1/models/([^/]+):predict|/v2/models/([^/]+)(?:/versions/[^/]+)?/infer"
+    r"|/(?:tasks|models)/([^/]+)/invocations"
+)
+
+
+def predicting(path: str) -> str:
+    """The task that a path names to predict with, by whatever protocol; empty if it names none.
+
+    >>> predicting("/v2/models/price/infer"), predicting("/v1/outcomes")
+    ('price', '')
+    """
+    found = _PREDICTING.fullmatch(path)
+    return next(filter(None, found.groups()), "") if found is not None else ""
 
 
 _FIXED = {

@@ -24,13 +24,14 @@ class Core(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request with its whole body. Header names are in lower case."""
+    """A request with its whole body, and when it was whole, by `perf_counter`. Header names are in lower case."""
 
     method: str
     path: str
     query: bytes
     headers: Headers
     body: bytes
+    started: float | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""

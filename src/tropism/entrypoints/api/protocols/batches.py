@@ -50,7 +50,7 @@ async def answer_batch(core: Core, deployment: Deployment, request: Request) -> 
         return _unsupported(406, "accept", accepted, [*names_of(kinds), JSON_TYPE])
     body = decompressed(request.body, request.header(b"content-encoding"), core.settings.max_body_bytes)
     asks = await asyncio.to_thread(_read, core, deployment, kind, body)
-    scored = await core.predictions.score(deployment, asks, version=options.version)
+    scored = await core.predictions.score(deployment, asks, version=options.version, started=request.started)
     if wanted == JSON_TYPE:
         rows = zip(scored.events, scored.notes, strict=True)
         return Reply(200, msgspec.json.encode(Replies([reply_of(deployment.task, *row) for row in rows])), JSON)

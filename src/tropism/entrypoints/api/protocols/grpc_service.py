@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tropism.core.errors import Fault, InvalidInput, NotFound, NotReady, RateLimited, TropismError
 from tropism.core.plugins import require
-from tropism.entrypoints.api.problems import internal
+from tropism.entrypoints.api.problems import internal, status_of
 from tropism.entrypoints.api.protocols.grpc_messages import (
     load_messages,
     read_outputs,
@@ -39,6 +40,7 @@ class GrpcService:
 
     def __init__(self, core: Core) -> None:
         self._models = Models(core)
+        self._predictions = core.predictions
         self._most = core.settings.max_inflight
         self._in_flight = 0
         self._grpc = require("grpc", "grpc")
@@ -130,6 +132,14 @@ class GrpcService:
         return write_metadata(self._messages, self._models.metadata(request.name, request.version))
 
     async def _infer(self, request: Any) -> Any:
+        try:
+            return await self._inferred(request, perf_counter())
+        except Exception as error:
+            told = error if isinstance(error, TropismError) else internal()
+            self._predictions.failed(request.model_name, told.code, status_of(told))
+            raise
+
+    async def _inferred(self, request: Any, started: float) -> Any:
         if self._in_flight >= self._most:
             fault = Fault("requests in flight", str(self._in_flight), "try again in a moment, or send batches")
             raise RateLimited("too many requests at once", fault)
@@ -137,7 +147,7 @@ class GrpcService:
         try:
             name, version = request.model_name, request.model_version
             self._models.asked(name, version)
-            found = await self._models.infer(name, version, read_tensors(request), read_outputs(request))
+            found = await self._models.infer(name, version, read_tensors(request), read_outputs(request), started)
             return write_answer(self._messages, request, found)
         finally:
             self._in_flight -= 1

@@ -61,7 +61,7 @@ class KServeV1:
         settings = self._core.settings
         body = decompressed(request.body, request.header(b"content-encoding"), settings.max_body_bytes)
         asks = read_instances(parse(body), deployment, settings.max_rows)
-        scored = await self._core.predictions.score(deployment, asks)
+        scored = await self._core.predictions.score(deployment, asks, started=request.started)
         content: dict[str, Any] = {"predictions": [prediction(deployment.task, one.scores) for one in scored.events]}
         if parse_qs(request.query.decode("latin-1")).get("ids") == ["true"]:
             content["prediction_ids"] = [one.id for one in scored.events]

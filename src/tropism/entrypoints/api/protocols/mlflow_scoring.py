@@ -85,7 +85,9 @@ class MlflowScoring:
             asks = self._read_json(request.body, deployment)
         else:
             asks = await asyncio.to_thread(self._read_table, kind, request.body, deployment)
-        scored = await self._core.predictions.score(deployment, asks) if asks else Scored([], [])
+        scored = Scored([], [])
+        if asks:
+            scored = await self._core.predictions.score(deployment, asks, started=request.started)
         content: dict[str, Any] = {"predictions": [prediction(deployment.task, one.scores) for one in scored.events]}
         if parse_qs(request.query.decode("latin-1")).get("ids") == ["true"]:
             content["prediction_ids"] = [one.id for one in scored.events]

@@ -71,7 +71,7 @@ def error_reply(error: TropismError) -> Reply:
     headers: Headers = [(b"content-type", b"application/json")]
     if kind.status in (429, 503):
         headers.append((b"retry-after", str(RETRY_AFTER).encode()))
-    return Reply(kind.status, json.dumps(content).encode(), headers)
+    return Reply(kind.status, json.dumps(content).encode(), headers, code=error.code)
 
 
 def media_type(content_type: str) -> str | Reply:

@@ -93,7 +93,8 @@ class OpenInference:
         coding = request.header(b"content-encoding")
         body = decompressed(request.body, coding, self._settings.max_body_bytes)
         asked = read_inference(body, request.header(b"inference-header-content-length"))
-        return write_inference(asked, await self._models.infer(name, version, asked.tensors, asked.outputs))
+        found = await self._models.infer(name, version, asked.tensors, asked.outputs, request.started)
+        return write_inference(asked, found)
 
 
 async def _server(_: Request) -> Reply:

@@ -46,7 +46,7 @@ def error_reply(error: TropismError, status: int | None = None, headers: Headers
     own = [_JSON, *(headers or [])]
     if status in (429, 503):
         own.append((b"retry-after", str(RETRY_AFTER).encode()))
-    return Reply(status, msgspec.json.encode({"error": sentence(error)}), own)
+    return Reply(status, msgspec.json.encode({"error": sentence(error)}), own, code=error.code)
 
 
 def wrong_method(method: str, allowed: tuple[str, ...]) -> Reply:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tropism.entrypoints.api.protocols.open_inference_outputs import Wanted
     from tropism.entrypoints.api.protocols.tensors import Tensor
     from tropism.serving.predictions import Scored
-    from tropism.serving.requests import Ask
     from tropism.serving.snapshot import Deployment
 
 SERVER = {"name": "tropism", "version": __version__, "extensions": ["binary_tensor_data", "classification"]}
@@ -101,8 +100,12 @@ class Models:
             "properties": _properties(task),
         }
 
-    async def infer(self, name: str, version: str, tensors: Sequence[Tensor], asked: Sequence[Wanted]) -> Inferred:
+    async def infer(
+        self, name: str, version: str, tensors: Sequence[Tensor], asked: Sequence[Wanted], started: float | None = None
+    ) -> Inferred:
         """Scores the rows of input tensors, and records them before it returns.
+
+        `started`: when the request was whole, by `perf_counter`.
 
         Raises:
             UnknownTask, UnknownVersion, InvalidInput, TooLarge: the request cannot be used.
@@ -111,18 +114,10 @@ class Models:
         deployment, number = self.asked(name, version)
         check_wanted(deployment.task, asked)
         asks = read_asks(tensors, deployment, self._core.clock.now(), self._limits)
-        scored = await score(self._core, deployment, asks, number)
+        scored = await self._core.predictions.score(deployment, asks, version=number, started=started)
         first = scored.events[0]
         outputs = write_outputs(deployment.task, scored.events, asked)
         return Inferred(deployment.task.name, str(first.version), _parameters(scored), outputs)
-
-
-async def score(core: Core, deployment: Deployment, asks: Sequence[Ask], version: int | None) -> Scored:
-    """Scores with what is live, or with the version that is asked for, live or not.
-
-    Raises: what `Predictions.score` raises.
-    """
-    return await core.predictions.score(deployment, asks, version=version)
 
 
 def _number(name: str, version: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InputError, InvalidInput, RateLimited, TooLarge, TropismError
 from tropism.core.faults import shown
-from tropism.entrypoints.api.problems import internal, problem
+from tropism.entrypoints.api.problems import internal, problem, status_of
 from tropism.serving.predictions import live
 from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import Limits, read_predict
@@ -50,24 +51,27 @@ class Messages:
 
         Raises nothing.
         """
-        name = b""
+        name, started = b"", perf_counter()
         try:
             self._check_length(message)
             name, body = split(message)
             if not self._admit():
                 fix = "wait a moment; send many rows in one message"
                 raise RateLimited("too many messages from this caller", Fault("http.rate_limit", "used up", fix))
-            return Answer(named(name, await self._predict(body)), True)
+            return Answer(named(name, await self._predict(body, started)), True)
         except TropismError as error:
+            self._core.predictions.failed(self._task, error.code, status_of(error))
             return Answer(named(name, msgspec.json.encode(problem(error))), not isinstance(error, InputError))
         except Exception:  # noqa: BLE001  a caller gets an answer whatever happens, without the traceback
             _log.error("a message for task '%s' failed", self._task, exc_info=True)
-            return Answer(named(name, msgspec.json.encode(problem(internal()))), True)
+            ours = internal()
+            self._core.predictions.failed(self._task, ours.code, status_of(ours))
+            return Answer(named(name, msgspec.json.encode(problem(ours))), True)
 
-    async def _predict(self, body: bytes) -> bytes:
+    async def _predict(self, body: bytes, started: float) -> bytes:
         deployment = live(self._core.holder).deployment(self._task)
         asks, many = read_predict(body, deployment, self._core.clock.now(), self._limits)
-        scored = await self._core.predictions.score(deployment, asks)
+        scored = await self._core.predictions.score(deployment, asks, started=started)
         rows = zip(scored.events, scored.notes, strict=True)
         replies = [reply_of(deployment.task, *row) for row in rows]
         return msgspec.json.encode(Replies(replies) if many else replies[0])

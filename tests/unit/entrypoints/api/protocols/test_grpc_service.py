@@ -159,6 +159,7 @@ class Slow:
         self.inner = inner
         self.begun = threading.Semaphore(0)
         self.release = threading.Event()
+        self.failed = inner.failed
 
     async def score(self, *arguments: Any, **named: Any) -> Any:
         import asyncio

@@ -246,8 +246,11 @@ async def test_models_that_go_away_are_a_problem_of_each_message(street: Street)
 
 async def test_a_failure_of_ours_is_told_without_its_traceback(street: Street, caplog: Any) -> None:
     class Broken:
-        async def score(self, *_: Any) -> Any:
+        async def score(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("secret")
+
+        def failed(self, *_: Any) -> None:
+            pass
 
     street.stream = PredictionStream(street.shop.core._replace(predictions=Broken()))
     async with street.connect() as connection:

@@ -65,7 +65,10 @@ async def test_messages_in_flight_are_limited_over_all_connections(shop: Any) ->
     release = asyncio.Event()
 
     class Slow:
-        async def score(self, *_: Any) -> Any:
+        def failed(self, *_: Any) -> None:
+            pass
+
+        async def score(self, *_: Any, **__: Any) -> Any:
             nonlocal at_once, most
             at_once += 1
             most = max(most, at_once)
