@@ -1,0 +1,8 @@
+"""How well a model does before its labels come, with the uncertainty of that and what it takes for granted."""
+
+from tropism.monitoring.estimation.calibrating import Calibrated
+from tropism.monitoring.estimation.confidence import CBPE, calibrated
+from tropism.monitoring.estimation.estimate import Chunk, Estimate
+from tropism.monitoring.estimation.loss import DLE, direct_loss
+
+__all__ = ["CBPE", "DLE", "Calibrated", "Chunk", "Estimate", "calibrated", "direct_loss"]
