@@ -154,7 +154,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
     named = {name: text for name, text in environment.items() if name.startswith(_STREAM) and text}
     if named:
         values["features"] = {"streams": {name.removeprefix(_STREAM).lower(): named[name] for name in named}}
-    channels = {name.removeprefix(_CHANNEL).lower(): text for name, text in environment.items() if name.startswith(_CHANNEL)}
+    channels = {
+        name.removeprefix(_CHANNEL).lower(): text for name, text in environment.items() if name.startswith(_CHANNEL)
+    }
     if any(channels.values()):
         values["alerts"] = {"channels": {name: text for name, text in channels.items() if text}}
     for section in SECTIONS:
@@ -185,21 +187,23 @@ def _fault(text: str, values: Mapping[str, Any]) -> Fault:
         struct = type(getattr(Settings(), name)) if name else Settings
         full = f"{name}.{unknown[1]}" if name else unknown[1]
         return Fault(full, "", f"there is no such setting; {_nearest(unknown[1], struct.__struct_fields__)}")
-    if name.startswith("features.streams"):
-        return _shape_fault(values["features"]["streams"])
+    if name.startswith(("features.streams", "alerts.channels")):
+        section, _, setting = name.split("[")[0].partition(".")
+        return _shape_fault(f"{section}.{setting}", values[section][setting])
     section, _, setting = name.partition(".")
     value = values.get(section, {})
     value = value.get(setting) if setting else value
     return Fault(name, repr(value), f"{_wanted(section, setting, reason)}; see docs/settings.md")
 
 
-def _shape_fault(streams: object) -> Fault:
-    """What keeps `features.streams` from being read. No value is shown: addresses hold logins."""
-    given = streams if isinstance(streams, dict) else {}
+def _shape_fault(setting: str, addresses: object) -> Fault:
+    """What keeps addresses by name from being read. No value is shown: addresses hold logins."""
+    example = EXAMPLES["redis"] if setting == "features.streams" else "https://example.org/hook"
+    given = addresses if isinstance(addresses, dict) else {}
     for name in (name for name, address in given.items() if not isinstance(address, str)):
-        return Fault(f"features.streams.{name}", "", f"use an address in quotes, such as '{EXAMPLES['redis']}'")
-    fix = "write a section [features.streams] with an address for each stream; see docs/settings.md"
-    return Fault("features.streams", "", fix)
+        return Fault(f"{setting}.{name}", "", f"use an address in quotes, such as '{example}'")
+    fix = f"write a section [{setting}] with an address for each name; see docs/settings.md"
+    return Fault(setting, "", fix)
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

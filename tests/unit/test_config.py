@@ -162,6 +162,8 @@ def test_every_section_is_one_the_environment_can_reach() -> None:
         "training",
         "time",
         "features",
+        "alerts",
+        "costs",
     }
 
 

@@ -11,12 +11,14 @@ class LoopSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `name`: its own among the workers of a project; a worker takes up what one of the same name left behind.
     `automatic`: run cycles on each task's own schedule; when false only asked-for cycles run. `ingest_every`: time
     between two moves of the journal into the lake. `lease`: how long a dead worker keeps its tasks.
-    `maintain_every`: time between two rounds of compaction and retention. `threads`: tasks worked on at once.
+    `watch_every`: time between two looks at what monitoring finds, and its rules. `maintain_every`: time between two
+    rounds of compaction and retention. `threads`: tasks worked on at once.
     """
 
     name: str = "worker"
     automatic: bool = True
     ingest_every: str = "1s"
     lease: str = "10s"
+    watch_every: str = "15s"
     maintain_every: str = "10m"
     threads: int = 2

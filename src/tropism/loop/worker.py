@@ -21,7 +21,7 @@ from tropism.loop.cycle import CycleRequest, CycleResult
 from tropism.registry import NewJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tropism.core.task import Task
     from tropism.loop.durable import Workflows
@@ -38,8 +38,8 @@ _LOOK = SECOND // 4
 class Worker:
     """Runs until its stop event is set.
 
-    `maintain`: one round of compaction and retention. `features`: one round of bringing features up to date, and the
-    time between two.
+    `maintain`: one round of compaction and retention. `rounds`: what else is done again and again, beside the time
+    between two: features brought up to date, tasks watched, alerts delivered.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Worker:
         workflows: Workflows,
         settings: LoopSettings,
         maintain: Callable[[], None],
-        features: tuple[str, Callable[[], None]] | None = None,
+        rounds: Sequence[tuple[str, Callable[[], object]]] = (),
     ) -> None:
         self._services = services
         self._workflows = workflows
         self._settings = settings
         self._name = services.holder
         self._maintain = maintain
-        self._features = features
+        self._rounds = rounds
         self._lease = parse_duration(settings.lease)
         self._running: dict[str, Future[None]] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -68,12 +68,12 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`. A part that fails is logged and tried again; it never takes the others down."""
         self._stop = stop
-        side = [
-            threading.Thread(target=self._repeat, args=(stop, self._settings.ingest_every, self._services.ingest)),
-            threading.Thread(target=self._repeat, args=(stop, self._settings.maintain_every, self._maintain)),
+        rounds = [
+            (self._settings.ingest_every, self._services.ingest),
+            (self._settings.maintain_every, self._maintain),
+            *self._rounds,
         ]
-        if self._features is not None:
-            side.append(threading.Thread(target=self._repeat, args=(stop, *self._features)))
+        side = [threading.Thread(target=self._repeat, args=(stop, every, act)) for every, act in rounds]
         for thread in side:
             thread.start()
         with ThreadPoolExecutor(self._settings.threads, thread_name_prefix="cycle") as pool:
@@ -88,7 +88,7 @@ class Worker:
             thread.join()
         self._workflows.close()
 
-    def _repeat(self, stop: threading.Event, every: str, act: Callable[[], None]) -> None:
+    def _repeat(self, stop: threading.Event, every: str, act: Callable[[], object]) -> None:
         pause = max(parse_duration(every) / 1_000_000, _TICK)
         while not stop.wait(pause):
             try:
