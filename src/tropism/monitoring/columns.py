@@ -51,12 +51,15 @@ def text(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def first_scores(table: pa.Table, name: str = "scores") -> Floats:
     """First score of each prediction that has any. Raises DataInvalid."""
-    return _score_matrix(table, name)[:, 0]
+    matrix = _score_matrix(table, name)
+    return matrix[:, 0] if matrix.shape[1] else np.empty(0)
 
 
 def likeliest(table: pa.Table, name: str = "scores") -> NDArray[np.int64]:
     """Position of the largest score of each prediction that has any. Raises DataInvalid."""
     matrix = _score_matrix(table, name)
+    if not matrix.shape[1]:
+        return np.empty(0, dtype=np.int64)
     return np.asarray(np.argmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1), dtype=np.int64)
 
 

@@ -47,7 +47,7 @@ def cycle_of(at: NDArray[np.int64]) -> int:
 
 
 def season(scores: Floats, at: NDArray[np.int64], count: int) -> Season | None:
-    """The season of k scores of n rows, (n, k), if there is one.
+    """The season of k scores of n rows, (k, n), if there is one.
 
     Means of slots are compared with what they do from one cycle to the next, by the F test of a layout of two ways,
     so that dependence within an hour counts for nothing. They are shrunk by what chance explains (James and Stein).
@@ -61,13 +61,13 @@ def season(scores: Floats, at: NDArray[np.int64], count: int) -> Season | None:
     size = int(cells.max()) + 1
     rows = np.bincount(cells, minlength=size)
     full = np.flatnonzero(rows)
-    means = np.zeros((count, scores.shape[1]))
+    means = np.zeros((count, len(scores)))
     seen = np.bincount(full % count, minlength=count)
     if (seen < 2).mean() > 0.5:
         return None
     degrees = int((seen > 0).sum()) - 1, int((seen[seen > 0] - 1).sum())
-    for k in range(scores.shape[1]):
-        cell = np.bincount(cells, weights=scores[:, k], minlength=size)[full] / rows[full]
+    for k, values in enumerate(scores):
+        cell = np.bincount(cells, weights=values, minlength=size)[full] / rows[full]
         of_slot = np.bincount(full % count, weights=cell, minlength=count) / np.maximum(seen, 1)
         between = float(seen @ (of_slot - cell.mean()) ** 2) / max(degrees[0], 1)
         within = float(((cell - of_slot[full % count]) ** 2).sum()) / max(degrees[1], 1)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Dtype = Literal["number", "category", "boolean"]
 PREDICTION = "prediction"
 FEWEST_ROWS = 100
+_MOST_ROWS = 200_000
+"""The last rows of a reference are enough to learn how dependent they are."""
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,17 +204,16 @@ def _stream(name: str, kind: Dtype, column: pa.ChunkedArray, at: Array, cycle: i
     binning = freeze(column, kind)
     place = places(binning, column).astype(np.int64)
     counts = np.bincount(place, minlength=binning.size)
-    scores = scores_of(binning, counts.astype(np.float64)).values
-    rows = scores.T[place]
+    rows = scores_of(binning, counts.astype(np.float64)).values[:, place]
     found = season(rows, at, cycle)
     if found is not None:
-        rows = rows - found.means[slots(at, cycle)]
+        rows = rows - found.means.T[:, slots(at, cycle)]
     more = 1.0 if found is None else 1 + 1 / found.cycles
     return Stream(
         name=name,
         type=kind,
         binning=binning,
         counts=tuple(counts.tolist()),
-        tempering=tuple(float(np.float32(more * tempering(rows[:, k]))) for k in range(rows.shape[1])),
+        tempering=tuple(float(np.float32(more * tempering(row[-_MOST_ROWS:]))) for row in rows),
         season=b"" if found is None else found.means.astype("<f4").tobytes(),
     )

@@ -1,0 +1,124 @@
+"""Our alarm, as the benchmark asks for it: one small seam between the streams and `tropism.monitoring.alarm`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from simulated import MONTH
+
+from tropism.core.task import Feature
+from tropism.monitoring.alarm.detector import ALARM, Detector, examined
+from tropism.monitoring.alarm.losses import refer_losses
+from tropism.monitoring.alarm.reference import Reference, refer
+from tropism.monitoring.counts import (
+    Binning,
+    chi_square,
+    count,
+    count_columns,
+    jensen_shannon,
+    kolmogorov_smirnov,
+    population_stability,
+    wasserstein,
+)
+
+BETWEEN_ROWS = 60_000
+"""µs: a thousand rows a minute."""
+LABELS_BETWEEN_FALSE_ALARMS = 5_000_000
+MOST_KEPT = 1_000
+Verdict = tuple[bool, str | None]
+Counts = Mapping[str, Any]
+"""Of one window: an int64 array of shape (binning.size,) by the name of the feature, without a prefix."""
+
+
+def measures(binnings: Mapping[str, Binning], reference: Counts, current: Counts) -> dict[str, tuple[float, ...]]:
+    """Every measure of every column."""
+    return {
+        name: (
+            kolmogorov_smirnov(before, current[name]),
+            population_stability(before, current[name]),
+            jensen_shannon(before, current[name]),
+            wasserstein(binnings[name], before, current[name]),
+            chi_square(before, current[name]),
+        )
+        for name, before in reference.items()
+    }
+
+
+class Watch:
+    """The alarm of a task, with a budget of one false alarm in `run_length` windows. Starts afresh after an alarm, so
+    that counting alarms counts what a user would be told.
+
+    `binnings`: by which the windows are counted, of each column, in the order in which `read` takes them.
+    """
+
+    def __init__(self, reference: Reference, run_length: int) -> None:
+        self._detector = Detector(examined(reference), run_length=run_length)
+        self.binnings = {stream.name: stream.binning for stream in reference.streams}
+        self._state = self._detector.start(0)
+
+    def read(self, windows: Any) -> list[Verdict]:
+        """Reads windows, a minute each: counts of shape (windows, columns, bins), filled up to `bins` with 0.
+
+        Whether each raises an alarm, and the column that is named first then.
+        """
+        found: list[Verdict] = []
+        while len(found) < len(windows):
+            left = windows[len(found) :]
+            after, levels = self._detector.advance(self._state, left, np.arange(1, len(left) + 1))
+            alarm = next((place for place, level in enumerate(levels) if level.score >= ALARM), None)
+            if alarm is None:
+                self._state = after
+                return found + [(False, None)] * len(levels)
+            self._state = self._detector.start(0)
+            named = self._detector.names[int(np.argmax(levels[alarm].columns))]
+            found += [(False, None)] * alarm + [(True, named)]
+        return found
+
+    @property
+    def bins(self) -> int:
+        return self._detector.bins
+
+    def counted(self, table: pa.Table) -> Any:
+        """The counts of one window of rows, as `read` takes them."""
+        counts = count_columns(self.binnings, table)
+        window = np.zeros((1, len(counts), self.bins))
+        for place, name in enumerate(self.binnings):
+            window[0, place, : len(counts[name])] = counts[name]
+        return window
+
+
+def watches(reference: pa.Table, run_length: int = MONTH) -> Callable[[], Watch]:
+    """What makes watches over the columns of `reference`, named "f_" + feature; its rows are in time order, 60 ms
+    apart."""
+    kinds = [(name, pa.types.is_floating(reference[name].type)) for name in reference.column_names]
+    features = [Feature(name.removeprefix("f_"), "number" if number else "category") for name, number in kinds]
+    referred = refer(reference, np.arange(reference.num_rows) * BETWEEN_ROWS, features)
+    made = Watch(referred, run_length)
+    return lambda: copy(made)
+
+
+def watch_losses(reference: Sequence[float], run_length: int = LABELS_BETWEEN_FALSE_ALARMS) -> Callable[[float], bool]:
+    """The same detector on losses: reads one matured loss at a time, in order, and says whether it raises an alarm;
+    starts afresh after one. `reference`: losses from when the model was known to be good.
+    """
+    watching = Watch(refer_losses(reference, 0, len(reference)), run_length)
+    binning = next(iter(watching.binnings.values()))
+    known: dict[float, Any] = {}
+
+    def update(loss: float) -> bool:
+        if loss not in known and len(known) < MOST_KEPT:
+            known[loss] = _one(binning, loss, watching.bins)
+        window = known[loss] if loss in known else _one(binning, loss, watching.bins)
+        return watching.read(window)[0][0]
+
+    return update
+
+
+def _one(binning: Binning, loss: float, bins: int) -> Any:
+    window = np.zeros((1, 1, bins))
+    window[0, 0, : binning.size] = count(binning, pa.chunked_array([pa.array([loss])]))
+    return window
