@@ -39,6 +39,7 @@ from tropism.entrypoints.sdk import (
     RejectedEvent,
     TaskHandle,
 )
+from tropism.monitoring.delivery.signature import verify as verify_webhook
 
 __all__ = [
     "Accepted",
@@ -69,4 +70,5 @@ __all__ = [
     "UnknownModel",
     "UnknownTask",
     "UnknownVersion",
+    "verify_webhook",
 ]

@@ -27,11 +27,18 @@ def apply_project(settings: Settings) -> tuple[Applied, ...]:
     """
     from pathlib import Path
 
+    from tropism.core.errors import InvalidInput
     from tropism.featurestore.applying import apply_declared
+    from tropism.monitoring.segments.rules import check_segments
     from tropism.project import load_features, load_project, refusal_of
 
     path = Path(settings.project) / "project.py"
     tasks, features = load_project(path), load_features(path)
+    for task in (one for one in tasks if not one.views):
+        try:
+            check_segments(task, task.monitoring.segments)
+        except InvalidInput as error:
+            raise refusal_of(path, task, error) from error
     platform = open_platform(settings)
     return apply_declared(
         platform.features, platform.registry.tasks, tasks, features, lambda task, error: refusal_of(path, task, error)

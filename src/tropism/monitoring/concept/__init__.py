@@ -5,4 +5,4 @@ from __future__ import annotations
 from tropism.monitoring.concept.base import ConceptDetector
 from tropism.monitoring.concept.choosing import NAMES, alarms, fresh
 
-__all__ = ["NAMES", "ConceptDetector", "alarms", "fresh"]
+__all__ = ["ConceptDetector", "NAMES", "alarms", "fresh"]

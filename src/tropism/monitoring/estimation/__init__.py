@@ -5,4 +5,4 @@ from tropism.monitoring.estimation.confidence import CBPE, calibrated
 from tropism.monitoring.estimation.estimate import Chunk, Estimate
 from tropism.monitoring.estimation.loss import DLE, direct_loss
 
-__all__ = ["CBPE", "DLE", "Calibrated", "Chunk", "Estimate", "calibrated", "direct_loss"]
+__all__ = ["CBPE", "Calibrated", "Chunk", "DLE", "Estimate", "calibrated", "direct_loss"]
