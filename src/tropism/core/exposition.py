@@ -67,7 +67,7 @@ def joined(texts: Iterable[str], told: Iterable[str] = ()) -> list[str]:
     known = {_named(line) for line in told}
     lines: list[str] = []
     for text in texts:
-        own = [line for line in text.splitlines() if _named(line)]
+        own = [line for line in text.split("\n") if _named(line)]
         names = {_named(line) for line in own} - known
         taken = False
         for line in own:
