@@ -69,8 +69,8 @@ def on_features(rows: pa.Table, _: Any) -> Rule:
 
 
 def on_losses(_: pa.Table, losses: Any) -> Rule:
-    update = ours.watch_losses(losses.tolist(), LABELS_APART)
-    return lambda seen: "loss" if any(update(loss) for loss in seen.losses.tolist()) else None
+    read = ours.watches_losses(losses.tolist(), LABELS_APART)()
+    return lambda seen: "loss" if read(seen.losses).any() else None
 
 
 def of_columns(distance: Callable[[Any, Any], float], far: Callable[[list[float]], bool]) -> Callable[..., Rule]:

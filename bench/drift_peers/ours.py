@@ -17,18 +17,17 @@ from tropism.monitoring.alarm.reference import Reference, refer
 from tropism.monitoring.counts import (
     Binning,
     chi_square,
-    count,
     count_columns,
     jensen_shannon,
     kolmogorov_smirnov,
+    places,
     population_stability,
     wasserstein,
 )
 
 BETWEEN_ROWS = 60_000
 """µs: a thousand rows a minute."""
-LABELS_BETWEEN_FALSE_ALARMS = 5_000_000
-MOST_KEPT = 1_000
+LABELS_BETWEEN_FALSE_ALARMS = 1_000_000
 Verdict = tuple[bool, str | None]
 Counts = Mapping[str, Any]
 """Of one window: an int64 array of shape (binning.size,) by the name of the feature, without a prefix."""
@@ -101,24 +100,24 @@ def watches(reference: pa.Table, run_length: int = MONTH) -> Callable[[], Watch]
     return lambda: copy(made)
 
 
-def watch_losses(reference: Sequence[float], run_length: int = LABELS_BETWEEN_FALSE_ALARMS) -> Callable[[float], bool]:
-    """The same detector on losses: reads one matured loss at a time, in order, and says whether it raises an alarm;
-    starts afresh after one. `reference`: losses from when the model was known to be good.
+def watches_losses(
+    reference: Sequence[float], run_length: int = LABELS_BETWEEN_FALSE_ALARMS
+) -> Callable[[], Callable[[Any], Any]]:
+    """What makes the same detector on losses: reads matured losses (n,) in order, each a window of its own, and says of
+    each whether it raises an alarm; starts afresh after one. `reference`: losses from when the model was known to be
+    good.
     """
-    watching = Watch(refer_losses(reference, 0, len(reference)), run_length)
-    binning = next(iter(watching.binnings.values()))
-    known: dict[float, Any] = {}
+    made = Watch(refer_losses(reference, 0, len(reference)), run_length)
+    binning = next(iter(made.binnings.values()))
 
-    def update(loss: float) -> bool:
-        if loss not in known and len(known) < MOST_KEPT:
-            known[loss] = _one(binning, loss, watching.bins)
-        window = known[loss] if loss in known else _one(binning, loss, watching.bins)
-        return watching.read(window)[0][0]
+    def fresh() -> Callable[[Any], Any]:
+        watching = copy(made)
 
-    return update
+        def read(losses: Any) -> Any:
+            windows = np.zeros((len(losses), 1, watching.bins))
+            windows[np.arange(len(losses)), 0, places(binning, pa.chunked_array([pa.array(losses)]))] = 1
+            return np.array([alarm for alarm, _ in watching.read(windows)])
 
+        return read
 
-def _one(binning: Binning, loss: float, bins: int) -> Any:
-    window = np.zeros((1, 1, bins))
-    window[0, 0, : binning.size] = count(binning, pa.chunked_array([pa.array([loss])]))
-    return window
+    return fresh

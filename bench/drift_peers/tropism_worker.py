@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 from answering import answer, measured
 from scipy.special import ndtr
 from simulated import FEATURES, ROWS, SHIFTED, Rows, Stream
-from watching import MOST_WINDOWS, Judge, Verdict, delays, errors_found, false_alarms, timed
+from watching import MOST_WINDOWS, Judge, Verdict, delays, false_alarms, timed
 
 from tropism.monitoring.counts import count_columns, freeze, pack
 
 NAMES = [str(k) for k in range(FEATURES)]
 CHUNK = 360
 """Windows drawn at a time."""
-KNOWN_GOOD = 10_000
+KNOWN_GOOD = 100_000
+CHUNK = 100_000
 """Losses from when the model was known to be good."""
 
 
@@ -141,11 +142,23 @@ def find_drawn(seed: int, reference_rows: int, by: float, repetitions: int, befo
     return {"delays": {"alarm": waits}, "right": {"alarm": right}}
 
 
-def find_errors(kind: str, **asked: Any) -> dict[str, Any]:
-    """`kind`: only one, ours."""
-    random = np.random.default_rng([asked["seed"], KNOWN_GOOD])
-    reference = (random.random(KNOWN_GOOD) < asked["rates"][0]).astype(float).tolist()
-    return {**errors_found(lambda: ours.watch_losses(reference), **asked), "known_good": KNOWN_GOOD, "kind": kind}
+def find_errors(
+    kind: str, seed: int, rates: tuple[float, float], labels: int, repetitions: int, before: int, most: int, **_: Any
+) -> dict[str, Any]:
+    """`kind`: only one, ours. Labels are read many at a time, each as a window of its own."""
+    reference = np.random.default_rng([seed, KNOWN_GOOD]).random(KNOWN_GOOD) < rates[0]
+    fresh = ours.watches_losses(reference.astype(float))
+    watching, false = fresh(), 0
+    random = np.random.default_rng([seed, 0])
+    for _ in range(labels // CHUNK):
+        false += int(watching((random.random(CHUNK) < rates[0]).astype(float)).sum())
+    waits: list[int | None] = []
+    for _ in range(repetitions):
+        watching = fresh()
+        watching((random.random(before) < rates[0]).astype(float))
+        found = np.flatnonzero(watching((random.random(most) < rates[1]).astype(float)))
+        waits.append(int(found[0]) + 1 if len(found) else None)
+    return {"labels": labels, "false": false, "waits": waits, "known_good": KNOWN_GOOD, "kind": kind}
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     new_outcomes: int | None = 50
     every: str | None = None
-    decay: float | None = 0.5
+    decay: float | None = 0.3
     decay_rows: int = 200
     drift: float | None = None
     cooldown: int = 50

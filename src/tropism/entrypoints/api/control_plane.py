@@ -15,14 +15,18 @@ from tropism.entrypoints.api.description import describe
 from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
 from tropism.entrypoints.api.routes import (
+    alerts,
+    analytics,
     decisions,
     feature_watching,
     features,
+    health,
     importance,
     jobs,
     lineage,
     models,
     monitoring,
+    monitoring_drift,
     tasks,
 )
 
@@ -52,7 +56,8 @@ def control_plane(platform: Platform) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
-    for module in (tasks, monitoring, models, decisions, jobs, lineage, feature_watching, features, importance):
+    watching = (monitoring, monitoring_drift, alerts, analytics, health)
+    for module in (tasks, models, *watching, decisions, jobs, lineage, feature_watching, features, importance):
         app.include_router(module.router)
     app.add_exception_handler(TropismError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_request)

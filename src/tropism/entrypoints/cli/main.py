@@ -11,12 +11,15 @@ import click
 
 from tropism import __version__
 from tropism.core.errors import TropismError
+from tropism.entrypoints.cli.alerts import alerts
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
 from tropism.entrypoints.cli.features import features
+from tropism.entrypoints.cli.health import health
 from tropism.entrypoints.cli.importance import importance
 from tropism.entrypoints.cli.lineage import lineage
 from tropism.entrypoints.cli.models import models, promote, release, rollback
+from tropism.entrypoints.cli.monitor import monitor
 from tropism.entrypoints.cli.optimise import bundle, optimise
 from tropism.entrypoints.cli.process import run
 from tropism.entrypoints.cli.project import apply, init
@@ -51,6 +54,7 @@ def cli(context: click.Context, project: Path, debug: bool) -> None:
 
 
 for _command in (
+    alerts,
     apply,
     bundle,
     decisions,
@@ -58,10 +62,12 @@ for _command in (
     doctor,
     down,
     features,
+    health,
     importance,
     init,
     lineage,
     models,
+    monitor,
     optimise,
     promote,
     release,

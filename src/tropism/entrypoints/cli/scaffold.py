@@ -30,7 +30,7 @@ payments = Task(
     metric="brier",  # decisions rest on it; reports show more
     learners=("lightgbm", "linear"),
     policy=Policy(
-        triggers=Triggers(new_outcomes=500, decay=0.5),  # when a challenger is trained
+        triggers=Triggers(new_outcomes=500, decay=0.3),  # when a challenger is trained
         gate=Gate(alpha=0.05),  # chance that an equal challenger is ever promoted
         approval=False,  # True: promotions wait for `tropism promote`
     ),

@@ -128,7 +128,7 @@ def _task(stream: Stream, plan: Plan, warmup: int) -> Task:
         fix = f"use one of: {', '.join(METRICS[kind])}"
         raise DataInvalid(f"the metric does not fit a {kind} target", Fault("--metric", repr(plan.metric), fix))
     policy = plan.policy or Policy(
-        triggers=Triggers(new_outcomes=2 * warmup, cooldown=warmup // 2, decay=0.5, decay_rows=max(warmup // 8, 20)),
+        triggers=Triggers(new_outcomes=2 * warmup, cooldown=warmup // 2, decay=0.3, decay_rows=max(warmup // 8, 20)),
         gate=Gate(max_outcomes=2 * warmup),
         recent=warmup,
         min_training=100,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
+from tropism.core.clock import SECOND
 from tropism.core.errors import DataInvalid, Fault, InvalidInput
 from tropism.monitoring.alarm.scores import Scores
 from tropism.monitoring.alarm.tilting import tilt
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from tropism.monitoring.alarm.reference import Reference
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 SHIFTS = np.array([0.05, 0.1, 0.25, 0.8])
 """Shifts that are looked for, beyond the tolerance, in standard deviations of a score."""
 SHIFT_WEIGHTS = np.array([0.4, 0.25, 0.2, 0.15])
+_DATED = 2
+"""Every second shift, a small and a large one, also dates the change."""
 ALARM = 0.8
 """The score at which an alarm is due."""
 _REFERENCE_LEVEL = 0.05
@@ -54,16 +58,17 @@ class Examined(NamedTuple):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What a detector knows: R of each column and test, as float32, and since when (µs) each column's evidence has
-    grown. Bytes of arrays of shapes (f, j) and (f,)."""
+    """What a detector knows, as bytes of arrays: R of each column and test (f, j); of the tests that date a change
+    (f, i) the CUSUM of the evidence, both as float32, and the second when that last was 0, as uint32."""
 
     evidence: bytes
-    since: bytes
+    rise: bytes
+    began: bytes
 
 
 class Level(NamedTuple):
     """After one window. `score`: 0 to 1, an alarm from 0.8 on. `columns`: each column's own, shape (f,), which are
-    part of it. `since`: (f,), µs, the window after which each column's evidence last began to grow."""
+    part of it. `since`: (f,), µs, when each column's change most likely began, by the CUSUM of its strongest test."""
 
     score: float
     columns: Floats
@@ -105,6 +110,7 @@ class Detector:
             self._weights[f, : len(weights)] = weights / len(examined)
             self._season[: len(season), f, : season.shape[1]] = season
         self._ceiling = float(np.exp(min(self._log_run / ALARM, log(_CEILING))))
+        self._unused = self._weights[:, ::_DATED] == 0
 
     @property
     def bins(self) -> int:
@@ -113,8 +119,8 @@ class Detector:
 
     def start(self, at: int) -> State:
         """Nothing known yet, at a moment (µs)."""
-        shape = self._weights.shape
-        return State(np.zeros(shape, dtype="<f4").tobytes(), np.full(shape[0], at, dtype="<i8").tobytes())
+        dated = self._unused.shape
+        return _state(np.zeros(self._weights.shape), np.zeros(dated), np.full(dated, at, dtype=np.int64))
 
     def advance(
         self,
@@ -133,36 +139,48 @@ class Detector:
         Raises:
             DataInvalid: the state is another detector's.
         """
-        evidence, since = self._read(state)
+        evidence, rise, began = self._read(state)
         gains = np.einsum("wfb,fbj->wfj", counts, self._gain, optimize=True)
         if self._season.any() and slots is not None:
-            rows = counts.sum(axis=2, keepdims=True)
-            gains -= rows * self._season[slots]
-        ratios = np.exp(np.clip(gains, -_MOST_LOG, _MOST_LOG)).astype(np.float32)
-        limit = np.float32(_CEILING)
+            gains -= counts.sum(axis=2, keepdims=True) * self._season[slots]
         found = []
-        for ratio, end in zip(ratios, ends, strict=True):
-            evidence = np.minimum((1 + evidence) * ratio, limit)
-            share = np.asarray((self._weights * evidence).sum(axis=1), dtype=np.float64)
-            total = float(share.sum())
-            if total > self._ceiling:
-                evidence *= np.float32(self._ceiling / total)
-                share, total = share * (self._ceiling / total), self._ceiling
-            since = np.where(share * len(share) < 1, end, since)
-            found.append(Level(self._score(total), np.array([self._score(one) for one in share]), since))
-        return State(evidence.astype("<f4").tobytes(), since.astype("<i8").tobytes()), found
+        ratios = np.exp(np.clip(gains, -_MOST_LOG, _MOST_LOG)).astype(np.float32)
+        steps = np.where(self._unused, -np.inf, gains[:, :, ::_DATED]).astype(np.float32)
+        for ratio, step, end in zip(ratios, steps, ends, strict=True):
+            with np.errstate(over="ignore"):
+                evidence, share = self._capped((1 + evidence) * ratio)
+            rise = np.maximum(rise + step, 0)
+            began = np.where(rise > 0, began, end)
+            since = np.take_along_axis(began, rise.argmax(axis=1)[:, None], axis=1)[:, 0]
+            scores = np.array([self._score(one) for one in share])
+            found.append(Level(self._score(float(share.sum())), scores, since))
+        return _state(evidence, rise, began), found
+
+    def _capped(self, evidence: Singles) -> tuple[Singles, Floats]:
+        """The evidence, and the share of it that each column has (f,), of which none exceeds what the score shows: so
+        an alarm ends soon after its cause, and one column hides no other."""
+        evidence = np.minimum(evidence, np.float32(_CEILING))
+        share = np.asarray((self._weights * evidence).sum(axis=1), dtype=np.float64)
+        shrunk = np.minimum(1.0, self._ceiling / np.maximum(share, self._ceiling))
+        return evidence * shrunk.astype(np.float32)[:, None], share * shrunk
 
     def _score(self, evidence: float) -> float:
         """0.8 log M / log c, between 0 and 1."""
         return min(1.0, ALARM * log(evidence) / self._log_run) if evidence > 1 else 0.0
 
-    def _read(self, state: State) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        shape = self._weights.shape
-        if len(state.evidence) != 4 * shape[0] * shape[1] or len(state.since) != 8 * shape[0]:
+    def _read(self, state: State) -> tuple[Singles, Singles, NDArray[np.int64]]:
+        shape, dated = self._weights.shape, self._unused.shape
+        if len(state.evidence) != 4 * shape[0] * shape[1] or len(state.began) != 4 * dated[0] * dated[1]:
             fault = Fault("state", f"{len(state.evidence)} bytes", "start anew")
             raise DataInvalid("this state belongs to another reference", fault)
         evidence = np.frombuffer(state.evidence, dtype="<f4").reshape(shape)
-        return evidence, np.frombuffer(state.since, dtype="<i8")
+        rise = np.frombuffer(state.rise, dtype="<f4").reshape(dated)
+        return evidence, rise, np.frombuffer(state.began, dtype="<u4").reshape(dated).astype(np.int64) * SECOND
+
+
+def _state(evidence: Floats | Singles, rise: Floats | Singles, began: NDArray[np.int64]) -> State:
+    seconds = np.maximum(began, 0) // SECOND
+    return State(evidence.astype("<f4").tobytes(), rise.astype("<f4").tobytes(), seconds.astype("<u4").tobytes())
 
 
 def examined(reference: Reference) -> list[Examined]:
@@ -205,10 +223,10 @@ def _reference_error(one: Examined, level: float, direction: int) -> Floats:
     """
     rows = one.counts.sum() / one.tempering
     error = -ndtri(level) / np.sqrt(rows)
-    for k in np.flatnonzero(one.scores.bins >= 0):
-        at = one.scores.bins[k]
-        seen = one.counts[at] / one.tempering[k]
-        expected = one.scores.base[k, at]
+    for k in np.flatnonzero(one.scores.members.any(axis=1)):
+        members = one.scores.members[k]
+        seen = one.counts[members].sum() / one.tempering[k]
+        expected = one.scores.base[k, members].sum()
         if direction == 0:
             further = betaincinv(seen + 1, max(rows[k] - seen, 0.5), 1 - level) - expected
         else:

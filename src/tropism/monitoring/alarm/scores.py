@@ -2,7 +2,8 @@
 
 Numbers: the first four orthonormal polynomials of the rank, which see a shift of location, of spread, and of shape,
 as in Neyman's smooth test ("Smooth test for goodness of fit", 1937), and the shares of missing values and of values
-beyond the reference. Categories: the share of each. All have mean 0 and variance 1 under the reference.
+beyond the reference. Categories: the share of each of the commonest, of the others that were seen, and of those that
+were not. All have mean 0 and variance 1 under the reference.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Floats = NDArray[np.float64]
 _SHAPES = (("location", 0.25, 0.25), ("spread", 0.09, 0.06), ("skew", 0.03, 0.03), ("tails", 0.03, 0.03))
 """Weights of a rise and of a fall; all weights of a column are made to sum to 1."""
 _MISSING, _BELOW, _ABOVE = ("missing", 0.08, 0.02), ("below", 0.06, 0.0), ("above", 0.06, 0.0)
-_OTHER, _CATEGORIES = ("other", 0.1, 0.05), (0.45, 0.3)
+_OTHER, _REST, _CATEGORIES = ("other", 0.1, 0.03), ("rest", 0.05, 0.05), (0.4, 0.27)
 _RARE = 1e-3
 """A bin that the reference hardly has counts as if it had this share: what is seldom may come a little more often."""
 _MAY_VANISH = 5e-3
 _HARDLY_ANY = 0.99
-MOST_CATEGORIES = 16
+MOST_CATEGORIES = 7
 
 
 class _Part(NamedTuple):
@@ -33,19 +34,19 @@ class _Part(NamedTuple):
     up: float
     down: float
     name: str
-    bin: int = -1
+    members: NDArray[np.bool_]
 
 
 class Scores(NamedTuple):
     """`values` of each bin under k scores, shape (k, b); `base`: probabilities of the bins that each is tested
-    against, (k, b); `weights` of a rise and of a fall, (k, 2), in all 1; `names` say what a rise of each is. `bins`:
-    the bin whose share a score is, (k,), or -1."""
+    against, (k, b); `weights` of a rise and of a fall, (k, 2), in all 1; `names` say what a rise of each is. `members`:
+    the bins whose share a score is, (k, b); none where it is no share."""
 
     values: Floats
     base: Floats
     weights: Floats
     names: tuple[str, ...]
-    bins: NDArray[np.int64]
+    members: NDArray[np.bool_]
 
 
 def smoothed(counts: Floats) -> Floats:
@@ -56,15 +57,16 @@ def smoothed(counts: Floats) -> Floats:
 def scores_of(binning: Binning, counts: Floats) -> Scores:
     """The scores of a column, from the reference's counts (b,)."""
     share = smoothed(counts)
-    last = binning.size - 1
+    last, bins = binning.size - 1, np.arange(binning.size)
     if binning.kind == "number":
-        beyond = _out_of_range(last) if binning.edges else ((last, _MISSING),)
-        parts = [*_shapes(share), *(_share_of(share, at, named) for at, named in beyond)]
-    else:
-        named = min(len(binning.names), MOST_CATEGORIES)
-        up, down = (weight / max(named, 1) for weight in _CATEGORIES)
-        parts = [_share_of(share, at, (f"'{binning.names[at]}'", up, down)) for at in range(named)]
-        parts += [_share_of(share, last - 1, _OTHER), _share_of(share, last, _MISSING)]
+        beyond = ((last, _MISSING), (0, _BELOW), (last - 1, _ABOVE)) if binning.edges else ((last, _MISSING),)
+        return _stacked([*_shapes(share), *(_share_of(share, bins == at, named) for at, named in beyond)])
+    named = min(len(binning.names), MOST_CATEGORIES)
+    up, down = (weight / max(named, 1) for weight in _CATEGORIES)
+    parts = [_share_of(share, bins == at, (f"'{binning.names[at]}'", up, down)) for at in range(named)]
+    if len(binning.names) > named:
+        parts.append(_share_of(share, (bins >= named) & (bins < last - 1), _REST))
+    parts += [_share_of(share, bins == last - 1, _OTHER), _share_of(share, bins == last, _MISSING)]
     return _stacked(parts)
 
 
@@ -73,11 +75,13 @@ def mean_score(values: Floats, counts: Floats) -> Scores:
     share = smoothed(counts)
     centred = values - share @ values
     deviation = float(np.sqrt(share @ centred**2))
-    return Scores((centred / deviation)[None, :], share[None, :], np.array([[1.0, 0.0]]), ("mean",), np.array([-1]))
-
-
-def _out_of_range(last: int) -> tuple[tuple[int, tuple[str, float, float]], ...]:
-    return (last, _MISSING), (0, _BELOW), (last - 1, _ABOVE)
+    return Scores(
+        (centred / deviation)[None, :],
+        share[None, :],
+        np.array([[1.0, 0.0]]),
+        ("mean",),
+        np.zeros((1, len(share)), bool),
+    )
 
 
 def _shapes(share: Floats) -> list[_Part]:
@@ -91,19 +95,18 @@ def _shapes(share: Floats) -> list[_Part]:
     basis, triangle = np.linalg.qr(powers)
     shapes = (basis / np.sqrt(known)[:, None] * np.sign(np.diag(triangle))).T[1:] / np.sqrt(1 - share[-1])
     return [
-        _Part(np.append(values, 0.0), share, up, down, name)
+        _Part(np.append(values, 0.0), share, up, down, name, np.zeros(len(share), bool))
         for values, (name, up, down) in zip(shapes, _SHAPES, strict=False)
     ]
 
 
-def _share_of(share: Floats, at: int, named: tuple[str, float, float]) -> _Part:
+def _share_of(share: Floats, members: NDArray[np.bool_], named: tuple[str, float, float]) -> _Part:
     name, up, down = named
-    expected = max(float(share[at]), _RARE)
-    base = share * (1 - expected) / (1 - share[at])
-    base[at] = expected
-    values = np.full(len(share), -expected) / np.sqrt(expected * (1 - expected))
-    values[at] = np.sqrt((1 - expected) / expected)
-    return _Part(values, base, up, down if share[at] >= _MAY_VANISH else 0.0, name, at)
+    seen = float(share[members].sum())
+    expected = min(max(seen, _RARE), 1 - _RARE)
+    base = share * np.where(members, expected / seen, (1 - expected) / (1 - seen))
+    values = np.where(members, 1 - expected, -expected) / np.sqrt(expected * (1 - expected))
+    return _Part(values, base, up, down if seen >= _MAY_VANISH else 0.0, name, members)
 
 
 def _stacked(parts: list[_Part]) -> Scores:
@@ -113,5 +116,5 @@ def _stacked(parts: list[_Part]) -> Scores:
         np.array([part.base for part in parts]),
         weights / weights.sum(),
         tuple(part.name for part in parts),
-        np.array([part.bin for part in parts]),
+        np.array([part.members for part in parts]),
     )

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tropism.core.identity import Identifiers, task_tag
+from tropism.core.monitoring import Rule
 from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.protocols.mlflow_scoring_description import mlflow_paths
 from tropism.entrypoints.api.protocols.open_inference_description import foreign_paths
@@ -33,6 +34,18 @@ READS = {
     "/v1/tasks": "/v1/tasks",
     "/v1/tasks/{task}": "/v1/tasks/payments",
     "/v1/tasks/{task}/monitoring": "/v1/tasks/payments/monitoring",
+    "/api/v1/ml/monitoring/performance": "/api/v1/ml/monitoring/performance?task=payments",
+    "/api/v1/ml/monitoring/estimated": "/api/v1/ml/monitoring/estimated?task=payments",
+    "/api/v1/ml/monitoring/segments": "/api/v1/ml/monitoring/segments?task=payments",
+    "/api/v1/ml/monitoring/quality": "/api/v1/ml/monitoring/quality?task=payments",
+    "/api/v1/ml/monitoring/service": "/api/v1/ml/monitoring/service",
+    "/api/v1/ml/monitoring/drift": "/api/v1/ml/monitoring/drift?task=payments",
+    "/api/v1/ml/monitoring/alerts": "/api/v1/ml/monitoring/alerts?task=payments",
+    "/api/v1/ml/analytics/usage": "/api/v1/ml/analytics/usage",
+    "/api/v1/ml/analytics/costs": "/api/v1/ml/analytics/costs",
+    "/v1/alerts": "/v1/alerts",
+    "/v1/alerts/{alert}": "/v1/alerts/ALERT",
+    "/v1/models/{name}/health": "/v1/models/payments/health",
     "/v1/models": "/v1/models",
     "/v1/models/{name}": "/v1/models/payments",
     "/v1/models/{name}/versions/{version}": "/v1/models/payments/versions/1",
@@ -54,7 +67,10 @@ WRITES = {
     "/v1/models/{name}/rollback": "/v1/models/payments/rollback",
     "/v1/jobs/{job}/cancel": f"/v1/jobs/{JOB}/cancel",
     "/api/v1/ml/features/{id}/importance": "/api/v1/ml/features/amount/importance",
+    "/v1/alerts/{alert}/acknowledge": "/v1/alerts/ALERT/acknowledge",
 }
+SILENCES = {"/v1/alerts/silences": {"get", "post"}, "/v1/alerts/silences/{silence_id}": {"delete"}}
+"""Paths with other methods than one; tests/unit/entrypoints/api/routes/test_alerts.py tries them."""
 
 
 @pytest.fixture
@@ -99,6 +115,7 @@ def problem(reply: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 async def test_every_route_is_tried_here(control: httpx.AsyncClient) -> None:
     paths = (await control.get("/openapi.json")).json()["paths"]
+    assert {path: set(paths.pop(path)) for path in SILENCES} == SILENCES
     assert paths.keys() - OF_THE_DATA_PLANE == READS.keys() | WRITES.keys()
     assert {path for path, methods in paths.items() if "get" in methods} - OF_THE_DATA_PLANE == READS.keys()
 
@@ -120,8 +137,10 @@ async def test_the_description_covers_both_planes_and_every_refusal(control: htt
 
 
 @pytest.mark.parametrize("path", READS.values(), ids=READS.keys())
-async def test_everything_can_be_read(control: httpx.AsyncClient, decision: str, path: str) -> None:
-    reply = await control.get(path.replace("DECISION", decision))
+async def test_everything_can_be_read(control: httpx.AsyncClient, platform: Platform, decision: str, path: str) -> None:
+    rule, now = Rule("slow", "latency_p95 > 1s"), platform.clock.now()
+    alert = platform.alerts.apply("payments", (rule,), {"latency_p95": 2.0}, now).fired[0].id
+    reply = await control.get(path.replace("DECISION", decision).replace("ALERT", alert))
     assert reply.status_code == 200, reply.text
     assert reply.headers["content-type"] == "application/json"
     assert reply.json() or path.endswith("/statistics"), "nobody was served the feature yet"

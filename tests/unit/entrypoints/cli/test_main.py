@@ -15,13 +15,16 @@ from tropism.entrypoints.cli.main import cli
 
 Command = Callable[..., Any]
 MEANT_FOR_A_PROJECT = [
+    ("alerts",),
     ("apply",),
     ("decisions",),
     ("decisions", "show", "1"),
     ("doctor",),
     ("down",),
+    ("health", "payments"),
     ("models",),
     ("models", "payments"),
+    ("monitor",),
     ("promote", "payments", 1),
     ("release", "payments", 1, "--reason", "x"),
     ("rollback", "payments"),

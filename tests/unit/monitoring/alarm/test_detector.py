@@ -160,6 +160,27 @@ def test_evidence_dates_the_change() -> None:
     assert 95 <= levels[-1].since[2] <= 101
 
 
+def test_small_windows_date_the_change_too() -> None:
+    rng = np.random.default_rng(12)
+    found = reference(100_000, 3)
+    columns = rng.normal(size=(3, 6_000))
+    columns[1, 4_000:] += 0.5
+    table = pa.table({f"f_x{f}": column for f, column in enumerate(columns)})
+    seen = counted(found, table, np.arange(6_000), 10)
+    detector = Detector(examined(found), run_length=MONTH)
+    _, levels = detector.advance(detector.start(0), seen.counts, seen.ends)
+    assert 3_800 <= levels[-1].since[1] <= 4_200
+
+
+def test_one_column_hides_no_other() -> None:
+    found, rng = reference(100_000), np.random.default_rng(13)
+    detector = Detector(examined(found), run_length=MONTH)
+    state, _ = detector.advance(detector.start(0), windows(found, 100, {0: 1.0}, rng), np.arange(100))
+    _, levels = detector.advance(state, windows(found, 20, {0: 1.0, 1: 0.2}, rng), np.arange(20))
+    assert levels[-1].columns[:2].min() >= ALARM
+    assert levels[-1].columns[2:].max() < 0.5
+
+
 def test_an_alarm_ends_when_what_caused_it_ends() -> None:
     found, rng = reference(100_000), np.random.default_rng(8)
     detector = Detector(examined(found), run_length=MONTH)
@@ -182,7 +203,7 @@ def test_a_rise_of_the_error_rate_is_found_and_a_fall_is_none() -> None:
 def test_states_and_settings_that_do_not_fit_are_refused() -> None:
     detector = Detector(examined(reference(500)), run_length=MONTH)
     with pytest.raises(DataInvalid, match="another reference"):
-        detector.advance(State(b"", b""), np.zeros((1, FEATURES, detector.bins)), np.array([1]))
+        detector.advance(State(b"", b"", b""), np.zeros((1, FEATURES, detector.bins)), np.array([1]))
     with pytest.raises(InvalidInput, match="nothing to watch"):
         Detector([], run_length=MONTH)
     with pytest.raises(InvalidInput, match="number of windows"):

@@ -81,7 +81,9 @@ def test_the_state_of_a_feature_fits_into_a_kilobyte() -> None:
 
     for found in (numbers, categories):
         state = Detector(examined(found), run_length=86_400).start(0)
-        assert len(found.to_bytes()) + len(state.evidence) + len(state.since) <= 1_024, found.streams[0].type
+        assert len(found.to_bytes()) + sum(map(len, (state.evidence, state.rise, state.began))) <= 1_024, found.streams[
+            0
+        ].type
 
 
 def test_losses_keep_the_mean_of_each_bin() -> None:

@@ -55,8 +55,8 @@ def test_the_first_score_of_numbers_is_a_shift_in_standard_deviations() -> None:
 
 def test_many_categories_share_a_bounded_number_of_scores() -> None:
     scores, _ = of([f"v{i % 40}" for i in range(4_000)], "category")
-    assert len(scores.names) == MOST_CATEGORIES + 2
-    assert scores.names[-2:] == ("other", "missing")
+    assert len(scores.names) == MOST_CATEGORIES + 3
+    assert scores.names[-3:] == ("rest", "other", "missing")
 
 
 def test_only_a_rise_of_a_mean_is_looked_for() -> None:
