@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,14 +12,6 @@ from tropism.core.errors import DataInvalid, Fault
 Floats = NDArray[np.float64]
 
 
-class Codes(NamedTuple):
-    """Categories as integers, the same in both arrays; -1 is missing."""
-
-    reference: NDArray[np.int64]
-    current: NDArray[np.int64]
-    names: tuple[str, ...]
-
-
 def numbers(table: pa.Table, name: str) -> Floats:
     """A column as float64, NaN where missing. Raises DataInvalid."""
     found = column(table, name)
@@ -30,14 +20,6 @@ def numbers(table: pa.Table, name: str) -> Floats:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise _unfit(name, found, "numbers") from error
     return np.asarray(filled.to_numpy(), dtype=np.float64)
-
-
-def categories(reference: pa.Table, current: pa.Table, name: str) -> Codes:
-    """A column of two tables as shared codes. Raises DataInvalid."""
-    old, new = text(reference, name), text(current, name)
-    together = pa.chunked_array([*old.chunks, *new.chunks], type=pa.string()).combine_chunks().dictionary_encode()
-    codes = pc.fill_null(together.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Codes(codes[: len(old)], codes[len(old) :], tuple(together.dictionary.to_pylist()))
 
 
 def text(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tropism.core.clock import SECOND
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.task import Task
+from tropism.monitoring.edges import edges
 from tropism.monitoring.figures import Figure, figures, mean_loss
-from tropism.monitoring.performance import edges
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]

@@ -16,17 +16,6 @@ def test_numbers_of_any_width_with_missing_ones() -> None:
     assert len(columns.numbers(table.slice(0, 0), "a")) == 0
 
 
-def test_categories_and_booleans_share_their_codes() -> None:
-    old, new = (
-        pa.table({"c": ["x", None, "y"], "b": [True, False, None]}),
-        pa.table({"c": ["y", "z"], "b": [None, True]}),
-    )
-    codes = columns.categories(old, new, "c")
-    assert [codes.names[code] if code >= 0 else None for code in codes.reference] == ["x", None, "y"]
-    assert [codes.names[code] for code in codes.current] == ["y", "z"]
-    assert columns.categories(old, new, "b").current.tolist() == [-1, 0]
-
-
 def test_scores_of_rows_that_have_any() -> None:
     table = pa.table({"scores": pa.array([[0.2, 0.8], [], None, [0.9, 0.1]], pa.list_(pa.float64()))})
     assert columns.score_width(table) == 2

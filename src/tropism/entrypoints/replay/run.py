@@ -173,15 +173,17 @@ def _loop(stream: Stream, plan: Plan, warmup: int, say: Callable[[str], None], t
 
 def _drift(stream: Stream, warmup: int, windows: int = 30) -> tuple[Drift, ...]:
     """How far each feature moved from the warm-up, over time."""
-    from tropism.monitoring.drift import drift
+    from tropism.monitoring.counts import beyond_chance, count_columns, freeze
 
     reference = stream.features.slice(0, warmup)
+    binnings = {one.name: freeze(reference[one.name], one.type) for one in stream.task.features}
+    before = count_columns(binnings, reference, prefix="")
     size = max((len(stream) - warmup) // windows, 1)
     found = []
     for start in range(warmup, len(stream) - size + 1, size):
-        report = drift(reference, stream.features.slice(start, size), stream.task.features, prefix="")
+        now = count_columns(binnings, stream.features.slice(start, size), prefix="")
         at = int(stream.at[start + size - 1])
-        found += [Drift(at, one.name, one.jensen_shannon) for one in report.features]
+        found += [Drift(at, name, beyond_chance(before[name], now[name])) for name in binnings]
     return tuple(found)
 
 

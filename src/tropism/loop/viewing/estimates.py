@@ -13,8 +13,8 @@ from tropism.feedback.joining import moments
 from tropism.loop.losses import features_of
 from tropism.loop.watching.estimators import FEWEST, Estimators
 from tropism.loop.watching.rows import rows_served
+from tropism.monitoring.edges import edges
 from tropism.monitoring.estimation import CBPE, DLE, Chunk, Estimate
-from tropism.monitoring.performance import edges
 
 if TYPE_CHECKING:
     from tropism.core.task import Task

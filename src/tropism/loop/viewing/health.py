@@ -50,6 +50,11 @@ class _Period(NamedTuple):
     now: int
     live: Live | None
 
+    @property
+    def matured(self) -> int:
+        """When (µs) what has matured in the period was made at the earliest."""
+        return self.start - self.task.window
+
 
 class AbsentError(Exception):
     """Why a part of the report is not there."""
@@ -97,8 +102,8 @@ def health(sources: Sources, name: str, *, days: int = 7) -> HealthReport:
 def _performance(period: _Period) -> dict[str, Any]:
     """Performance of the period beside the baseline, and what came back, beside what used to."""
     task, span = period.task, period.now - period.start
-    both = labelled(period.sources, task, period.now, max(period.start - _USUAL * span, 0))
-    seen, before = _split(both, period.start)
+    both = labelled(period.sources, task, period.now, max(period.matured - _USUAL * span, 0))
+    seen, before = _split(both, period.matured)
     whole = track(task, seen.table, seen.baseline_scores, 1, predicted=seen.predicted)
     made, usual = seen.predicted.num_rows, before.predicted.num_rows
     overall = whole[0] if whole else None
@@ -110,7 +115,7 @@ def _performance(period: _Period) -> dict[str, Any]:
         delay_p90=None if overall is None else overall.delay_p90,
     )
     if not made:
-        return {"absent": dict.fromkeys(("performance", "baseline", "feedback"), "no prediction of it has matured")}
+        return {"absent": dict.fromkeys(("performance", "baseline", "feedback"), "no prediction has matured in it")}
     if not seen.table.num_rows:
         why = f"none of its {made:,} matured predictions got an outcome"
         return {"feedback": feedback, "absent": dict.fromkeys(("performance", "baseline"), why)}
@@ -240,7 +245,7 @@ def _decided(decision: Decision) -> Decided:
 
 
 def _segments(period: _Period) -> dict[str, Any]:
-    view = worst_segments(period.sources, period.task.name, since=period.start)
+    view = worst_segments(period.sources, period.task.name, since=period.matured)
     _there(view.waiting)
     return {"segments": view.worst}
 

@@ -6,6 +6,7 @@ from tropism.monitoring.counts.binning import Binning
 from tropism.monitoring.counts.counting import count, count_columns, places
 from tropism.monitoring.counts.freezing import freeze
 from tropism.monitoring.counts.measures import (
+    beyond_chance,
     chi_square,
     jensen_shannon,
     kolmogorov_smirnov,
@@ -16,6 +17,7 @@ from tropism.monitoring.counts.packing import merge, pack, pack_binnings, unpack
 
 __all__ = [
     "Binning",
+    "beyond_chance",
     "chi_square",
     "count",
     "count_columns",

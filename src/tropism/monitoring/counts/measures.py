@@ -6,7 +6,7 @@ without rows nothing can be said; every measure is then 0.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,19 @@ def jensen_shannon(reference: Array, current: Array) -> float:
     1.0
     """
     return divergence.jensen_shannon(reference.astype(np.float64), current.astype(np.float64))
+
+
+def beyond_chance(reference: Array, current: Array) -> float:
+    """The Jensen-Shannon distance less what samples of these sizes show without any change, 0 to 1.
+
+    >>> beyond_chance(np.array([50, 50, 0]), np.array([6, 4, 0]))
+    0.0
+    """
+    if not reference.sum() or not current.sum():
+        return 0.0
+    bins = int(((reference + current) > 0).sum())
+    expected = (bins - 1) / (8 * log(2)) * (1 / reference.sum() + 1 / current.sum())
+    return sqrt(max(0.0, jensen_shannon(reference, current) ** 2 - expected))
 
 
 def wasserstein(binning: Binning, reference: Array, current: Array) -> float:

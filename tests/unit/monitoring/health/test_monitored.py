@@ -10,7 +10,7 @@ from tropism.monitoring.watch.monitor import Monitor
 def state(**changes: object) -> Monitor:
     given = {
         "reference": b"",
-        "state": State(b"", b""),
+        "state": State(b"", b"", b""),
         "until": 100,
         "run_length": 50.0,
         "tolerance": 0.005,
