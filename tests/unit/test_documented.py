@@ -14,8 +14,8 @@ from tropism.config import Settings
 from tropism.core import errors as tree
 from tropism.core import plugins
 from tropism.core.errors import TropismError
-from tropism.core.privacy import JournalPolicy
 from tropism.core.monitoring import Monitoring, Rule
+from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Feature, Gate, Policy, Task, Triggers
 from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.problems import status_of
@@ -131,7 +131,9 @@ def _python(field: msgspec.structs.FieldInfo) -> str:
 
 
 @pytest.mark.parametrize(
-    "struct", [Task, Feature, Policy, Triggers, Gate, JournalPolicy, Monitoring, Rule], ids=lambda struct: struct.__name__
+    "struct",
+    [Task, Feature, Policy, Triggers, Gate, JournalPolicy, Monitoring, Rule],
+    ids=lambda struct: struct.__name__,
 )
 def test_every_field_of_a_task_is_explained_with_its_default(struct: type[msgspec.Struct]) -> None:
     expected = {field.name: _python(field) for field in msgspec.structs.fields(struct)}

@@ -143,6 +143,11 @@ def _prior(task: Task, table: pa.Table) -> tuple[float, ...]:
 
 
 def _decay(task: Task, own: pa.Table, watched: Watched) -> Decay | None:
+    if watched.concept is not None:
+        said = watched.concept
+        if said.alarm is None or said.before is None or said.recent is None:
+            return None
+        return Decay(reference=said.before, recent=said.recent, score=said.score, rows=said.losses, since=said.alarm)
     monitor = watched.monitors.get(LOSS)
     if monitor is None or not monitor.windows:
         return None

@@ -13,7 +13,8 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `every`: time between two looks for alerts to send. `timeout`: how long a channel may take to accept one.
     `give_up`: how long one is tried again before it is given up. `link`: base address that is put before the path of
-    an alert in messages, such as `https://tropism.example.org`; no link when empty.
+    an alert in messages, such as `https://tropism.example.org`; no link when empty. `report`: time between two health
+    reports of each task, to every channel; none when `0`.
     """
 
     channels: dict[str, str] = {}
@@ -22,3 +23,4 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout: str = "10s"
     give_up: str = "3d"
     link: str = ""
+    report: str = "7d"

@@ -49,7 +49,12 @@ def run_worker(settings: Settings) -> None:
     """The worker process, until it is told to stop."""
     import signal
 
+    import numpy as np  # noqa: F401  what is limited must be loaded
+    from threadpoolctl import threadpool_limits
+
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stop.set())
-    open_platform(settings).worker().run(stop)
+    # Its arrays are small: threads of BLAS would spin for longer than they work. Trainings are other processes.
+    with threadpool_limits(limits=1, user_api="blas"):
+        open_platform(settings).worker().run(stop)

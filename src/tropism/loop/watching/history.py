@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tropism.feedback.joining import moments
 from tropism.feedback.schemas import MOMENT
 from tropism.monitoring.counts import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from tropism.monitoring.alarm.detector import Level
     from tropism.monitoring.alarm.reference import Reference
@@ -31,8 +36,23 @@ LEVELS = pa.schema(
         pa.field("seq", pa.int64()),
     ]
 )
-"""`at`: end of the window. `columns`: the score of each column that has one, as JSON. `counts`: packed."""
+"""`at`: end of the window. `columns`: the score of each column that has one, as JSON. `counts`: packed. `writer`: the
+subject, with the number of times that the clock went back, if it did."""
 _LEAST = 0.01
+
+
+class Found(NamedTuple):
+    """What a monitor found in some windows. `turns`: how often the clock had gone back by then."""
+
+    subject: str
+    turns: int
+    reference: Reference
+    seen: Counted
+    levels: Sequence[Level]
+
+    @property
+    def writer(self) -> str:
+        return writer_of(self.subject, self.turns)
 
 
 def levels_name(task: str) -> str:
@@ -40,30 +60,42 @@ def levels_name(task: str) -> str:
     return f"{task}/levels"
 
 
-def keep_levels(
-    lake: Lake, task: str, subject: str, reference: Reference, seen: Counted, levels: Sequence[Level]
-) -> None:
+def writer_of(subject: str, turns: int) -> str:
+    """Whose windows go forward only."""
+    return f"{subject}#{turns}" if turns else subject
+
+
+def keep_levels(lake: Lake, task: str, found: Sequence[Found]) -> None:
     """Adds a row for each window; those that are there already are left out, so it can be repeated."""
-    if not levels:
+    filled = [one for one in found if one.levels]
+    if not filled:
         return
-    names = reference.names
-    sizes = [stream.binning.size for stream in reference.streams]
-    rows = [
-        {
-            "at": int(end),
-            "subject": subject,
+    table = pa.Table.from_pylist([row for one in filled for row in _rows(one)], schema=LEVELS)
+    lake.append(levels_name(task), table, positions={one.writer: int(one.seen.ends[-1]) for one in filled})
+
+
+def windows_kept(lake: Lake, task: str, subject: str, since: int, until: int, turns: int) -> NDArray[np.int64]:
+    """Ends (µs), from `since` until before `until`, of windows that were counted before the clock went back for the
+    `turns`-th time."""
+    schema = pa.schema([field for field in LEVELS if field.name in ("at", "writer")])
+    table = lake.read(levels_name(task), schema=schema, since=since, until=until)
+    writers = pa.array([writer_of(subject, turn) for turn in range(turns)], pa.string())
+    return np.unique(moments(table.filter(pc.is_in(table["writer"], value_set=writers)), "at"))
+
+
+def _rows(found: Found) -> Iterator[dict[str, Any]]:
+    names = found.reference.names
+    sizes = [stream.binning.size for stream in found.reference.streams]
+    for end, counts, level in zip(found.seen.ends.tolist(), found.seen.counts, found.levels, strict=True):
+        scores = {name: round(float(one), 4) for name, one in zip(names, level.columns, strict=True) if one >= _LEAST}
+        own = {name: one[:size].astype(np.int64) for name, one, size in zip(names, counts, sizes, strict=True)}
+        yield {
+            "at": end,
+            "subject": found.subject,
             "rows": int(counts[0].sum()),
             "score": level.score,
-            "columns": msgspec.json.encode(
-                {name: round(float(one), 4) for name, one in zip(names, level.columns, strict=True) if one >= _LEAST}
-            ).decode(),
-            "counts": pack(
-                {name: one[:size].astype(np.int64) for name, one, size in zip(names, counts, sizes, strict=True)}
-            ),
-            "writer": subject,
-            "seq": int(end),
+            "columns": msgspec.json.encode(scores).decode(),
+            "counts": pack(own),
+            "writer": found.writer,
+            "seq": end,
         }
-        for end, counts, level in zip(seen.ends, seen.counts, levels, strict=True)
-    ]
-    table = pa.Table.from_pylist(rows, schema=LEVELS)
-    lake.append(levels_name(task), table, positions={subject: int(seen.ends[-1])})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tropism.core.clock import Clock
+    from tropism.core.monitoring import Rule
     from tropism.core.task import Task
     from tropism.loop.watching.facts import Facts, FactSources
     from tropism.loop.watching.watch import Watch, Watched
@@ -29,16 +30,19 @@ _MOST_CAUSES = 5
 
 
 class Told(NamedTuple):
-    """What a round knows of each task, for those who tell others: its version and facts."""
+    """What a round knows of a task, for those who tell others: its version, facts and rules, `at` a moment (µs)."""
 
     version: int | None
     facts: Facts
+    rules: tuple[Rule, ...]
+    at: int
 
 
 class Rounds:
     """Looks at all tasks. One worker at a time does; another takes over when it stops.
 
-    `publish`: is handed what is known of each task after a round.
+    `publish`: is handed what is known of each task after a round. `report`: of a task that has a champion, at a
+    moment (µs), writes the report that is due, if one is.
     """
 
     def __init__(
@@ -54,10 +58,11 @@ class Rounds:
         every: str,
         channels: Collection[str] = (),
         publish: Callable[[Mapping[str, Told]], None] | None = None,
+        report: Callable[[Task, int], object] | None = None,
     ) -> None:
         self._registry, self._watch, self._alerts, self._facts = registry, watch, alerts, facts
         self._clock, self._real, self._holder = clock, real, holder
-        self._every, self._channels, self._publish = every, tuple(channels), publish
+        self._every, self._channels, self._publish, self._report = every, tuple(channels), publish, report
         self._seen: dict[str, tuple[object, int]] = {}
         self._told: dict[str, Told] = {}
 
@@ -69,33 +74,41 @@ class Rounds:
             return
         tasks = self._registry.tasks.all()
         for task in tasks:
-            try:
-                self._look(task)
-            except TropismError as error:
-                log.error("%s: %s", task.name, error)
-            except Exception:
-                log.exception("looking at %s failed; trying again", task.name)
+            self._try(task, self._look)
+            if self._report is not None:
+                self._try(task, self._tell)
         self._told = {task.name: self._told[task.name] for task in tasks if task.name in self._told}
         if self._publish is not None:
             self._publish(self._told)
 
+    def _try(self, task: Task, act: Callable[[Task], None]) -> None:
+        try:
+            act(task)
+        except TropismError as error:
+            log.error("%s: %s", task.name, error)
+        except Exception:
+            log.exception("looking at %s failed; trying again", task.name)
+
+    def _tell(self, task: Task) -> None:
+        if self._report is not None and self._registry.aliases.live(task.name) is not None:
+            self._report(task, self._clock.now())
+
     def _look(self, task: Task) -> None:
-        now = self._clock.now()
-        state = self._facts.cohorts.versions(task.name), self._registry.tasks.revision()
+        now, registry = self._clock.now(), self._registry
+        state = self._facts.cohorts.versions(task.name), registry.tasks.revision(), registry.aliases.generation()
         before, at = self._seen.get(task.name, (None, 0))
-        if before == state and 0 <= now - at < _MINUTE:
+        if before == state and 0 <= now - at < min(_MINUTE, parse_duration(task.monitoring.window)):
             return
         watched = self._watch.look(task, now)
         facts = facts_of(self._facts, task, watched, now)
-        changes = self._alerts.apply(
-            task.name, effective_rules(task.monitoring), facts, now, self._channels, evidence_of(watched)
-        )
+        rules = effective_rules(task.monitoring)
+        changes = self._alerts.apply(task.name, rules, facts, now, self._channels, evidence_of(watched))
         for alert in changes.fired:
             log.warning("%s: alert %s", task.name, alert.message)
         for alert in changes.resolved:
             log.info("%s: alert %s is over", task.name, alert.rule)
         self._seen[task.name] = state, now
-        self._told[task.name] = Told(watched.version, facts)
+        self._told[task.name] = Told(watched.version, facts, rules, now)
 
 
 def evidence_of(watched: Watched) -> dict[str, Any]:
@@ -105,4 +118,24 @@ def evidence_of(watched: Watched) -> dict[str, Any]:
         for monitor in watched.monitors.values()
         for name in monitor.causes[:_MOST_CAUSES]
     ]
-    return {"version": watched.version, "causes": sorted(causes, key=lambda cause: -float(str(cause["score"])))}
+    found: dict[str, Any] = {
+        "version": watched.version,
+        "causes": sorted(causes, key=lambda cause: -float(str(cause["score"]))),
+    }
+    segments = sorted(watched.segments.items(), key=lambda one: -one[1].score)
+    drifting = [
+        {"segment": name, "score": round(monitor.score, 3), "features": monitor.causes[:_MOST_CAUSES]}
+        for name, monitor in segments[:_MOST_CAUSES]
+        if monitor.score > 0
+    ]
+    if drifting:
+        found["segments"] = drifting
+    concept = watched.concept
+    if concept is not None and concept.alarm is not None:
+        found["concept"] = {
+            "detector": concept.detector,
+            "since": iso(concept.alarm),
+            "before": concept.before,
+            "recent": concept.recent,
+        }
+    return found

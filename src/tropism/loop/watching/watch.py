@@ -6,71 +6,88 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
-from tropism.core.errors import DataInvalid, Fault
+from tropism.core.errors import DataInvalid, InvalidInput, MissingExtra, SettingInvalid, TropismError
 from tropism.feedback.joining import moments
 from tropism.loop.losses import served
-from tropism.loop.watching.history import keep_levels
-from tropism.loop.watching.rows import rows_before, rows_served
-from tropism.monitoring.alarm.losses import LOSS, refer_losses
-from tropism.monitoring.alarm.reference import PREDICTION, Reference, refer
-from tropism.monitoring.watch.monitor import Monitor, advanced, begin, counted, opened
+from tropism.loop.watching.concepts import E_DETECTOR, Concept, Concepts
+from tropism.loop.watching.reference import features_reference, first_losses, first_rows, first_scores
+from tropism.loop.watching.rows import Rows, rows_served
+from tropism.loop.watching.segments import Looked, Segmented, known_segments, look_at_segments
+from tropism.loop.watching.taking import take_in
+from tropism.monitoring.alarm.losses import LOSS
+from tropism.monitoring.alarm.reference import PREDICTION, Reference
+from tropism.monitoring.watch.monitor import Monitor, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from tropism.core.task import Task
     from tropism.feedback.cohorts import Cohorts
+    from tropism.loop.watching.reference import First
     from tropism.monitoring.watch.store import MonitorStore
     from tropism.registry import Registry
     from tropism.registry.aliases import Live
     from tropism.storage.lake import Lake
 
-    Times = NDArray[np.int64]
-
 FEATURES = "features"
 SHARES = {FEATURES: 0.5, PREDICTION: 0.25, LOSS: 0.25}
 """What part of a task's false alarms each monitor may make."""
+SEGMENTS_SHARE = 0.1
+"""The part of those of the features that is the segments', where there are any."""
 _GRACE = 5 * SECOND
 """A request that is being answered is in the lake by then."""
-_FIRST = 1_000
-"""Rows served at first that make a reference where there is none from before."""
-_FEWEST = 500
-_AT_ONCE = 500
-"""Windows counted at once."""
+_NONE = "there is no champion yet"
+_TOLD = (DataInvalid, InvalidInput, MissingExtra, SettingInvalid)
+"""What keeps one monitor from being there, and is told as what it waits for."""
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """The monitors of a task's champion; `waiting` says why there is not one yet, by what it would watch."""
+    """The monitors of a task's champion; `waiting` says why there is not one yet, by what it would watch.
+
+    `segments`: monitors of the features within each declared segment, and `without`: why one has none. `concept`: of
+    the loss, where another detector than ours was chosen; then there is no monitor of it.
+    """
 
     version: int | None
     monitors: dict[str, Monitor] = {}
     waiting: dict[str, str] = {}
-
-
-class _Rows(NamedTuple):
-    """What a monitor counts: rows and their times (µs)."""
-
-    table: pa.Table
-    at: Times
+    segments: dict[str, Monitor] = {}
+    without: dict[str, str] = {}
+    concept: Concept | None = None
 
 
 class _Subject(NamedTuple):
     """What a monitor watches, until a moment (µs). `first`: the reference and from when (µs) on to watch, or
-    DataInvalid that says what is missing. `read`: rows of a span of time."""
+    DataInvalid that says what is missing. `read`: rows of a span of time. `ignored`: columns not to watch."""
 
     kind: str
     run_length: float
     until: int
     first: Callable[[], tuple[Reference, int]]
-    read: Callable[[int, int], _Rows]
+    read: Callable[[int, int], Rows]
+    ignored: tuple[str, ...] = ()
+
+
+class _Look(NamedTuple):
+    """One look at a task's champion: everything until a moment (µs), for predictions and for outcomes. `windows`: so
+    many may pass, on average, until a false alarm."""
+
+    task: Task
+    live: Live
+    now: int
+    served: int
+    matured: int
+    windows: float
+
+    def windows_of(self, kind: str) -> float:
+        """Windows between two false alarms of one kind of monitor."""
+        part = SEGMENTS_SHARE if kind == FEATURES and self.task.monitoring.segments else 0.0
+        return self.windows / (SHARES[kind] - part)
 
 
 class Watch:
@@ -79,124 +96,198 @@ class Watch:
 
     def __init__(self, registry: Registry, lake: Lake, cohorts: Cohorts, store: MonitorStore) -> None:
         self._registry, self._lake, self._cohorts, self._store = registry, lake, cohorts, store
+        self._concepts = Concepts(store)
 
     def look(self, task: Task, now: int) -> Watched:
         """Takes in every window that is over by `now` (µs), and returns the monitors after them."""
         live = self._registry.aliases.live(task.name)
         if live is None:
-            return Watched(version=None, waiting={FEATURES: "there is no champion yet"})
+            return Watched(version=None, waiting={FEATURES: _NONE})
+        look, rows = _look_of(task, live, now), _Memory(partial(self._rows, task))
         monitors, waiting = {}, {}
-        for subject in self._subjects(task, live, now):
+        for subject in self._subjects(look, rows):
             try:
-                monitors[subject.kind] = self._advance(task, f"{subject.kind}/{live.champion}", subject, now)
-            except DataInvalid as error:
-                waiting[subject.kind] = f"{error.message}: {error.faults[0].value}" if error.faults else error.message
-        return Watched(version=live.champion, monitors=monitors, waiting=waiting)
+                monitors[subject.kind] = self._advance(look, subject)
+            except _TOLD as error:
+                waiting[subject.kind] = _why(error)
+        concept = None
+        if task.monitoring.concept != E_DETECTOR:
+            try:
+                concept = self._concept(look)
+            except _TOLD as error:
+                waiting[LOSS] = _why(error)
+        segmented = self._segments(look, rows)
+        return Watched(
+            version=live.champion,
+            monitors=monitors,
+            waiting=waiting,
+            segments=segmented.monitors,
+            without=segmented.problems,
+            concept=concept,
+        )
 
     def known(self, task: Task) -> Watched:
         """The monitors as the last look left them."""
         live = self._registry.aliases.live(task.name)
         if live is None:
-            return Watched(version=None, waiting={FEATURES: "there is no champion yet"})
-        found = {kind: self._store.get(task.name, f"{kind}/{live.champion}")[1] for kind in SHARES}
+            return Watched(version=None, waiting={FEATURES: _NONE})
+        chosen = task.monitoring.concept != E_DETECTOR
+        concept = self._concepts.known(task, live.champion) if chosen else None
+        kinds = [kind for kind in SHARES if kind != LOSS or not chosen]
+        found = {kind: self._store.get(task.name, f"{kind}/{live.champion}")[1] for kind in kinds}
+        waiting = {kind: "nothing was looked at yet" for kind, state in found.items() if not state}
+        if chosen and concept is None:
+            waiting[LOSS] = "nothing was looked at yet"
+        segmented = known_segments(self._store, task, live.champion)[1]
         return Watched(
             version=live.champion,
             monitors={kind: msgspec.msgpack.decode(state, type=Monitor) for kind, state in found.items() if state},
-            waiting={kind: "nothing was looked at yet" for kind, state in found.items() if not state},
+            waiting=waiting,
+            segments={} if segmented is None else segmented.monitors,
+            without={} if segmented is None else segmented.problems,
+            concept=concept,
         )
 
-    def _subjects(self, task: Task, live: Live, now: int) -> list[_Subject]:
-        window = parse_duration(task.monitoring.window)
-        run_length = max(parse_duration(task.monitoring.false_alarms) / window, 2.0)
-        served = (now - _GRACE) // window * window
-        matured = (now - task.window) // window * window
-        scored = partial(self._scored, task, live.champion)
-        losses, rows = partial(self._losses, task, live.champion, now), partial(self._rows, task)
-        return [
-            _Subject(FEATURES, run_length, served, lambda: self._features(task, live, served), rows),
-            _Subject(PREDICTION, run_length, served, lambda: _first_scores(scored(live.since, served)), scored),
-            _Subject(LOSS, run_length, matured, lambda: _first_losses(task, losses(live.since, matured)), losses),
+    def _subjects(self, look: _Look, rows: Callable[[int, int], Rows]) -> list[_Subject]:
+        task, since = look.task, look.live.since
+        scored, losses = partial(self._scored, look, rows), partial(self._losses, look)
+        found = [
+            _Subject(
+                FEATURES,
+                look.windows_of(FEATURES),
+                look.served,
+                lambda: self._features(look, rows),
+                rows,
+                task.monitoring.ignore,
+            ),
+            _Subject(
+                PREDICTION,
+                look.windows_of(PREDICTION),
+                look.served,
+                lambda: first_scores(scored(since, look.served)),
+                scored,
+            ),
         ]
+        if task.monitoring.concept == E_DETECTOR:
+            length = look.windows_of(LOSS)
+            first = partial(_first_losses, task, losses, since, look.matured)
+            found.append(_Subject(LOSS, length, look.matured, first, losses))
+        return found
 
-    def _advance(self, task: Task, name: str, subject: _Subject, now: int) -> Monitor:
+    def _advance(self, look: _Look, subject: _Subject) -> Monitor:
+        task, name = look.task, f"{subject.kind}/{look.live.champion}"
         number, state = self._store.get(task.name, name)
-        if state:
-            monitor = msgspec.msgpack.decode(state, type=Monitor)
-        else:
-            reference, start = subject.first()
-            run_length = subject.run_length / SHARES[subject.kind]
-            monitor = begin(reference, start, run_length=run_length, tolerance=task.monitoring.tolerance)
-        if state and subject.until <= monitor.until:
+        before = msgspec.msgpack.decode(state, type=Monitor) if state else None
+        monitor = self._begun(task, subject, before)
+        if monitor is before and monitor.until == subject.until:
             return monitor
-        monitor = self._counted(task, name, subject, monitor)
-        if not self._store.put(task.name, name, msgspec.msgpack.encode(monitor), after=number, now=now):
-            return msgspec.msgpack.decode(self._store.get(task.name, name)[1], type=Monitor)
-        return monitor
+        after = take_in(
+            self._lake, task, {name: monitor}, subject.until, lambda start, end: {name: subject.read(start, end)}
+        )[name]
+        if after is before:
+            return after
+        if not self._store.put(task.name, name, msgspec.msgpack.encode(after), after=number, now=look.now):
+            state = self._store.get(task.name, name)[1]
+            return msgspec.msgpack.decode(state, type=Monitor) if state else after
+        if number == 0:
+            self._forget(look)
+        return after
 
-    def _counted(self, task: Task, name: str, subject: _Subject, monitor: Monitor) -> Monitor:
-        """The monitor after all rows up to `subject.until`."""
-        window, reference = parse_duration(task.monitoring.window), opened(monitor.reference)
-        rows = subject.read(monitor.until, max(subject.until, monitor.until))
-        edges = np.unique(rows.at // window)[_AT_ONCE::_AT_ONCE] * window
-        for end in [*edges.tolist(), subject.until]:
-            if end > monitor.until:
-                first, last = np.searchsorted(rows.at, (monitor.until, end))
-                seen = counted(reference, rows.table.slice(first, last - first), rows.at[first:last], window)
-                monitor, levels = advanced(monitor, seen, end)
-                keep_levels(self._lake, task.name, name, reference, seen, levels)
-        return monitor
+    def _begun(self, task: Task, subject: _Subject, before: Monitor | None) -> Monitor:
+        """The monitor to go on with: as it was, unless the task's settings changed."""
+        tolerance = task.monitoring.tolerance
+        if before is None or before.ignored != subject.ignored:
+            reference, start = subject.first()
+            begun = partial(begin, reference, run_length=subject.run_length, tolerance=tolerance)
+            if before is None:
+                return begun(start, ignored=subject.ignored)
+            again = begun(before.until, ignored=subject.ignored)
+            return msgspec.structs.replace(again, turns=before.turns, farthest=before.farthest)
+        if (before.run_length, before.tolerance) == (subject.run_length, tolerance):
+            return before
+        return msgspec.structs.replace(before, run_length=subject.run_length, tolerance=tolerance)
 
-    def _features(self, task: Task, live: Live, until: int) -> tuple[Reference, int]:
-        """What the champion was trained on, or the first rows it was asked, where that is not in the lake."""
-        made = self._registry.versions.get(task.name, live.champion).created_at
-        referred = partial(refer, features=task.features, ignore=task.monitoring.ignore)
-        table = rows_before(self._lake, task, made, task.monitoring.reference)
-        if table.num_rows >= _FEWEST:
-            origin = f"the last {table.num_rows:,} rows before version {live.champion} was trained"
-            return referred(table, moments(table, "at"), origin=origin), live.since
-        rows = self._rows(task, live.since, until)
-        return _first_rows(rows.table.drop_columns(["scores"]), referred)
+    def _forget(self, look: _Look) -> None:
+        """Lets go of what is kept of versions that are neither the champion nor the one before it."""
+        kept = {str(look.live.champion), str(look.live.previous)}
+        versions = {name: name.split("/")[1] for name in self._store.subjects(look.task.name) if "/" in name}
+        self._store.forget(look.task.name, [name for name, version in versions.items() if version not in kept])
 
-    def _rows(self, task: Task, start: int, until: int) -> _Rows:
-        table = rows_served(self._lake, task, start, until)
-        return _Rows(table, moments(table, "at"))
+    def _concept(self, look: _Look) -> Concept:
+        read = partial(self._labelled, look)
+        return self._concepts.look(look.task, look.live.champion, look.live.since, look.matured, read, look.now)
 
-    def _scored(self, task: Task, version: int, start: int, until: int) -> _Rows:
-        table = rows_served(self._lake, task, start, until)
-        table = table.filter(pc.equal(table["version"], version))
-        return _Rows(table, moments(table, "at"))
-
-    def _losses(self, task: Task, version: int, now: int, start: int, until: int) -> _Rows:
-        columns = ("at", "version", "scores", "label")
-        cohort = self._cohorts.matured(
-            task, now=now, since=start, until=max(until, start), models=[version], columns=columns
+    def _segments(self, look: _Look, rows: Callable[[int, int], Rows]) -> Segmented:
+        declared, ignored = look.task.monitoring.segments, look.task.monitoring.ignore
+        nothing = Segmented(declared=declared, ignored=ignored)
+        if not declared:
+            return nothing
+        looked = Looked(
+            look.live.champion,
+            look.served,
+            look.windows / SEGMENTS_SHARE,
+            partial(self._first, look, rows),
+            rows,
         )
-        filled = pc.greater(pc.fill_null(pc.list_value_length(cohort.table["scores"]), 0), 0)
-        table = cohort.table.filter(filled)
-        return _Rows(pa.table({f"f_{LOSS}": served(task, table)}), moments(table, "at"))
+        try:
+            return look_at_segments(self._lake, self._store, look.task, looked, look.now)
+        except _TOLD as error:
+            return msgspec.structs.replace(nothing, problems=dict.fromkeys(declared, _why(error)))
+
+    def _features(self, look: _Look, rows: Callable[[int, int], Rows]) -> tuple[Reference, int]:
+        first = self._first(look, rows)
+        return features_reference(look.task, first.table, first.origin), first.start
+
+    def _first(self, look: _Look, rows: Callable[[int, int], Rows]) -> First:
+        version = self._registry.versions.get(look.task.name, look.live.champion)
+        since = look.live.since
+        return first_rows(self._lake, look.task, version, since, lambda: rows(since, look.served).table)
+
+    def _rows(self, task: Task, start: int, until: int) -> Rows:
+        table = rows_served(self._lake, task, start, until)
+        return Rows(table, moments(table, "at"))
+
+    def _scored(self, look: _Look, rows: Callable[[int, int], Rows], start: int, until: int) -> Rows:
+        found = rows(start, until)
+        return found.where(pc.equal(found.table["version"], look.live.champion).to_numpy())
+
+    def _losses(self, look: _Look, start: int, until: int) -> Rows:
+        found = self._labelled(look, start, until)
+        return Rows(pa.table({f"f_{LOSS}": served(look.task, found.table)}), found.at)
+
+    def _labelled(self, look: _Look, start: int, until: int) -> Rows:
+        """Matured predictions of the champion, with their labels and scores."""
+        columns, models = ("at", "version", "scores", "label"), [look.live.champion]
+        cohort = self._cohorts.matured(
+            look.task, now=look.now, since=start, until=max(until, start), models=models, columns=columns
+        )
+        found = Rows(cohort.table, moments(cohort.table, "at"))
+        return found.where(pc.greater(pc.fill_null(pc.list_value_length(cohort.table["scores"]), 0), 0).to_numpy())
 
 
-def _first_scores(rows: _Rows) -> tuple[Reference, int]:
-    return _first_rows(rows.table, partial(refer, features=()))
+class _Memory:
+    """Reads rows of a span, and keeps those read last: several monitors ask for the same."""
+
+    def __init__(self, read: Callable[[int, int], Rows]) -> None:
+        self._read = read
+        self._last: tuple[tuple[int, int], Rows] | None = None
+
+    def __call__(self, start: int, until: int) -> Rows:
+        if self._last is None or self._last[0] != (start, until):
+            self._last = (start, until), self._read(start, until)
+        return self._last[1]
 
 
-def _first_losses(task: Task, rows: _Rows) -> tuple[Reference, int]:
-    count = task.policy.triggers.decay_rows
-    if len(rows.at) < count:
-        raise _too_few(len(rows.at), count, "outcomes")
-    losses, last = rows.table[f"f_{LOSS}"].to_numpy()[:count], int(rows.at[count - 1])
-    return refer_losses(losses, int(rows.at[0]), last), last + 1
+def _look_of(task: Task, live: Live, now: int) -> _Look:
+    window = parse_duration(task.monitoring.window)
+    false_alarms = parse_duration(task.monitoring.false_alarms)
+    served, matured = ((now - _GRACE - delay) // window * window for delay in (0, task.window))
+    return _Look(task, live, now, served, matured, max(false_alarms / window, 2.0))
 
 
-def _first_rows(table: pa.Table, referred: Callable[..., Reference]) -> tuple[Reference, int]:
-    """A reference of the first rows, and the moment after them."""
-    if table.num_rows < _FIRST:
-        raise _too_few(table.num_rows, _FIRST, "predictions")
-    first = table.slice(0, _FIRST)
-    at = moments(first, "at")
-    return referred(first, at, origin=f"the first {_FIRST:,} rows served"), int(at[-1]) + 1
+def _first_losses(task: Task, losses: Callable[[int, int], Rows], since: int, until: int) -> tuple[Reference, int]:
+    return first_losses(task, losses(since, until))
 
 
-def _too_few(found: int, wanted: int, what: str) -> DataInvalid:
-    fault = Fault("reference", f"{found} of {wanted} {what}", "wait until there are as many")
-    return DataInvalid("there is too little to compare with yet", fault)
+def _why(error: TropismError) -> str:
+    return f"{error.message}: {error.faults[0].value}" if error.faults else error.message

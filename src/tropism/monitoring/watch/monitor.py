@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tropism.core.errors import DataInvalid
+from tropism.core.errors import DataInvalid, Fault
 from tropism.monitoring.alarm.dependence import slots
 from tropism.monitoring.alarm.detector import ALARM, Detector, Level, State, examined
 from tropism.monitoring.alarm.reference import Reference, column_of
@@ -28,7 +28,9 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
     """`reference`: as bytes. `until`: everything before it (µs) is counted. `run_length`: windows between two false
     alarms. `score` and `columns`: the level after the last window, of all and of each column; `since`: when the
     evidence of each began to grow (µs). `windows`, `rows`: taken in. `alarm`: when the alarm that is on began, if one
-    is. `alarms`: how many there were."""
+    is. `alarms`: how many there were. `ignored`: columns that it was told not to watch. `problems`: why columns could
+    not be read in the last windows. `farthest`: end (µs) of the last window ever counted, which is later than `until`
+    after the clock went back, and `turns`: how often it did."""
 
     reference: bytes
     state: State
@@ -43,6 +45,10 @@ class Monitor(msgspec.Struct, frozen=True, kw_only=True):
     alarm: int | None = None
     alarms: int = 0
     started: int = 0
+    ignored: tuple[str, ...] = ()
+    problems: dict[str, str] = {}
+    farthest: int = 0
+    turns: int = 0
 
     @property
     def causes(self) -> list[str]:
@@ -58,11 +64,27 @@ class Counted(NamedTuple):
     problems: dict[str, str]
 
 
-def begin(reference: Reference, at: int, *, run_length: float, tolerance: float) -> Monitor:
-    """A monitor that has seen nothing since `at` (µs)."""
+def begin(
+    reference: Reference, at: int, *, run_length: float, tolerance: float, ignored: tuple[str, ...] = ()
+) -> Monitor:
+    """A monitor that has seen nothing since `at` (µs).
+
+    Raises:
+        DataInvalid: no column of the reference can be watched.
+    """
+    if not reference.streams:
+        why = "; ".join(f"{name}: {problem}" for name, problem in reference.problems.items())
+        raise DataInvalid("no column can be watched", Fault("reference", why or "no columns", "send some values"))
     stored = reference.to_bytes()
-    state = _detector(stored, run_length, tolerance).start(at)
-    return Monitor(reference=stored, state=state, until=at, run_length=run_length, tolerance=tolerance, started=at)
+    return Monitor(
+        reference=stored,
+        state=_detector(stored, run_length, tolerance).start(at),
+        until=at,
+        run_length=run_length,
+        tolerance=tolerance,
+        started=at,
+        ignored=ignored,
+    )
 
 
 def counted(reference: Reference, table: pa.Table, at: NDArray[np.int64], window: int) -> Counted:
@@ -109,6 +131,8 @@ def advanced(monitor: Monitor, seen: Counted, until: int) -> tuple[Monitor, list
             rows=monitor.rows + int(seen.counts[:, 0].sum()),
             alarm=alarm,
             alarms=alarms,
+            problems=seen.problems,
+            farthest=max(monitor.farthest, int(seen.ends[-1])),
         ),
         levels,
     )
