@@ -50,7 +50,7 @@ def run_worker(settings: Settings) -> None:
     import signal
 
     import numpy as np  # noqa: F401  what is limited must be loaded
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):

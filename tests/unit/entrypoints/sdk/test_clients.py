@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tropism.core.clock import SystemClock
-from tropism.core.events import Outcome, Prediction, Push, Value, decode
+from tropism.core.events import Outcome, Prediction, Value, decode
 from tropism.core.identity import Identifiers
 from tropism.core.task import Feature, Task
 from tropism.entrypoints.api.data_plane import DataPlane
@@ -76,7 +76,7 @@ class World:
 
     def events(self) -> list[Prediction | Outcome]:
         found = [event for record in JournalReader(self.root).read({}) for event in decode(record.payload)]
-        return [event for event in found if not isinstance(event, Push)]
+        return [event for event in found if isinstance(event, Prediction | Outcome)]
 
 
 @pytest.fixture
