@@ -40,7 +40,7 @@ class _Span(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """`table`: matured predictions with scores and labels. `baseline`: the best baseline's answers to them.
+    """`table`: matured predictions of a model with scores and labels. `baseline`: the best baseline's answers to them.
     `predicted`: every prediction made in that time, labelled or not. Features only where segments are declared."""
 
     table: pa.Table
@@ -71,7 +71,8 @@ def labelled(lake: Lake, cohorts: Cohorts, task: Task, now: int, period: int) ->
         told = _told(lake, task, closed) if told is None else told
         since = min(max(closed - reach * period, told.first), since)
         table = cohorts.matured(task, now=now, since=since, until=told.last, columns=columns).table
-    made = pc.greater(pc.fill_null(pc.list_value_length(table["scores"]), 0), 0)
+    scored = pc.greater(pc.fill_null(pc.list_value_length(table["scores"]), 0), 0)
+    made = pc.and_(scored, pc.greater(table["version"], 0))
     own = table.filter(made)
     return Labelled(
         own,
