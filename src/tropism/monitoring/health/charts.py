@@ -68,6 +68,11 @@ class _Size(NamedTuple):
 _SIZES = (_Size("wide", 960, 300, 58, 108, 7), _Size("narrow", 400, 270, 46, 100, 3))
 
 
+def begin(start: int, lines: Sequence[Line]) -> int:
+    """Where a chart of a period from `start` (µs) begins: no earlier than there is something to show."""
+    return max(start, min((point.at for line in lines for point in line.points), default=start))
+
+
 def over_time(frame: Frame, lines: Sequence[Line], marks: Sequence[Mark] = ()) -> str:
     """Lines over time, their intervals as bands; what happened as upright lines."""
     drawn = [line for line in map(_finite, lines) if line.points]

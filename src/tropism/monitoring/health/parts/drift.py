@@ -45,7 +45,7 @@ def _levels(facts: HealthFacts) -> Html:
         title="Scores of the monitors over time",
         description="; ".join(f"{line.name}: {_course(line)}" for line in lines),
         axis="score of evidence",
-        span=(facts.start_at, facts.end_at),
+        span=(charts.begin(facts.start_at, lines), facts.end_at),
         limits=(0.0, 1.05),
         level=(_ALARM, "alarm"),
     )

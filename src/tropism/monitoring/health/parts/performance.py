@@ -47,7 +47,7 @@ def _chart(facts: HealthFacts, better: str) -> Html:
         title=f"{name} over time",
         description=f"{name} of the model and the baseline in {len(windows)} spans; the numbers stand below.",
         axis=f"{name}, {better} is better",
-        span=(facts.start_at, facts.end_at),
+        span=(charts.begin(facts.start_at, lines), facts.end_at),
     )
     drawn = charts.over_time(frame, lines, _marks(facts))
     legend = (
