@@ -18,7 +18,7 @@ import pytest
 
 from tropism.config import load_settings
 from tropism.core.clock import SECOND
-from tropism.core.events import decode
+from tropism.core.events import Outcome, Prediction, decode
 from tropism.core.task import Feature, Task
 from tropism.entrypoints.api.run import run_data_plane
 from tropism.entrypoints.api.server import bind
@@ -105,7 +105,7 @@ def test_what_is_asked_again_counts_once(platform: Platform, tmp_path: Path) -> 
         keeper.close()
     assert keeper.deaths == DEATHS
     records = JournalReader(platform.journal_folder).read({})
-    recorded = sum(len(decode(record.payload)) for record in records)
+    recorded = sum(isinstance(event, Prediction | Outcome) for record in records for event in decode(record.payload))
     assert recorded > 2 * ROWS, "nothing was asked again"
     assert JournalReader(platform.journal_folder).verify() == []
 
