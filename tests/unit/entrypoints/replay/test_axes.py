@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tropism.core.clock import DAY, SECOND
-from tropism.entrypoints.replay.axes import Scale, event_ticks, nice_ticks, tick_text, time_ticks
+from tropism.entrypoints.replay.axes import event_ticks
 from tropism.entrypoints.replay.ordering import START
+from tropism.monitoring.health.axes import Scale, nice_ticks, tick_text, time_ticks
 
 HOUR = 3_600 * SECOND
 

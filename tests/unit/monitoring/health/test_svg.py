@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from tropism.entrypoints.replay import svg
+from tropism.monitoring.health import svg
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
 
