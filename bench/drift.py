@@ -95,6 +95,9 @@ class Comparison:
             ]
             if all(months):
                 self._keep_alarms(group, "alarm", months, rows)
+
+    def delays(self) -> None:
+        """Ours alone, from counts."""
         for name, shift in SHIFTS.items():
             asked = {"seed": SEED, "reference_rows": REFERENCE, "repetitions": self._given.repetitions, "by": shift}
             if found := self._ask("tropism", do="find_drawn", before=BEFORE, **asked):
@@ -231,7 +234,7 @@ def options() -> argparse.Namespace:
     return given
 
 
-PARTS = ["costs", "months", "on_rows", "errors"]
+PARTS = ["costs", "months", "delays", "on_rows", "errors"]
 
 
 def compare(given: argparse.Namespace, work: Path) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def on_features(rows: pa.Table, _: Any) -> Rule:
     watching = ours.watches(rows, FALSE_ALARM)()
 
     def rule(seen: Seen) -> str | None:
-        alarm, named = watching.read(watching.counted(seen.rows))[0]
+        alarm, named = next(watching.read(watching.counted(seen.rows)))
         return named if alarm else None
 
     return rule

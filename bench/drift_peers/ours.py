@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -28,6 +28,8 @@ from tropism.monitoring.counts import (
 BETWEEN_ROWS = 60_000
 """µs: a thousand rows a minute."""
 LABELS_BETWEEN_FALSE_ALARMS = 1_000_000
+BLOCK = 3_200
+"""Windows times columns that are read at once."""
 Verdict = tuple[bool, str | None]
 Counts = Mapping[str, Any]
 """Of one window: an int64 array of shape (binning.size,) by the name of the feature, without a prefix."""
@@ -59,23 +61,25 @@ class Watch:
         self.binnings = {stream.name: stream.binning for stream in reference.streams}
         self._state = self._detector.start(0)
 
-    def read(self, windows: Any) -> list[Verdict]:
+    def read(self, windows: Any) -> Iterator[Verdict]:
         """Reads windows, a minute each: counts of shape (windows, columns, bins), filled up to `bins` with 0.
 
-        Whether each raises an alarm, and the column that is named first then.
+        Whether each raises an alarm, and the column that is named first then. Nothing is read before it is asked for.
         """
-        found: list[Verdict] = []
-        while len(found) < len(windows):
-            left = windows[len(found) :]
-            after, levels = self._detector.advance(self._state, left, np.arange(1, len(left) + 1))
+        place, most = 0, BLOCK // windows.shape[1]
+        while place < len(windows):
+            some = windows[place : place + most]
+            after, levels = self._detector.advance(self._state, some, np.arange(1, len(some) + 1))
             alarm = next((place for place, level in enumerate(levels) if level.score >= ALARM), None)
             if alarm is None:
                 self._state = after
-                return found + [(False, None)] * len(levels)
+                yield from [(False, None)] * len(levels)
+                place += len(levels)
+                continue
             self._state = self._detector.start(0)
-            named = self._detector.names[int(np.argmax(levels[alarm].columns))]
-            found += [(False, None)] * alarm + [(True, named)]
-        return found
+            yield from [(False, None)] * alarm
+            yield True, self._detector.names[int(np.argmax(levels[alarm].columns))]
+            place += alarm + 1
 
     @property
     def bins(self) -> int:

@@ -59,7 +59,7 @@ def table_of(rows: Rows) -> pa.Table:
 
 def judge_of(watching: ours.Watch) -> Judge:
     def judge(rows: Rows) -> dict[str, Verdict]:
-        alarm, named = watching.read(watching.counted(table_of(rows)))[0]
+        alarm, named = next(watching.read(watching.counted(table_of(rows))))
         return {"alarm": (alarm, None if named is None else int(named))}
 
     return judge
