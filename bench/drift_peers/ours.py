@@ -15,14 +15,8 @@ from tropism.monitoring.alarm.detector import ALARM, Detector, examined
 from tropism.monitoring.alarm.losses import refer_losses
 from tropism.monitoring.alarm.reference import Reference, refer
 from tropism.monitoring.counts import (
-    Binning,
-    chi_square,
     count_columns,
-    jensen_shannon,
-    kolmogorov_smirnov,
     places,
-    population_stability,
-    wasserstein,
 )
 
 BETWEEN_ROWS = 60_000
@@ -33,20 +27,6 @@ BLOCK = 3_200
 Verdict = tuple[bool, str | None]
 Counts = Mapping[str, Any]
 """Of one window: an int64 array of shape (binning.size,) by the name of the feature, without a prefix."""
-
-
-def measures(binnings: Mapping[str, Binning], reference: Counts, current: Counts) -> dict[str, tuple[float, ...]]:
-    """Every measure of every column."""
-    return {
-        name: (
-            kolmogorov_smirnov(before, current[name]),
-            population_stability(before, current[name]),
-            jensen_shannon(before, current[name]),
-            wasserstein(binnings[name], before, current[name]),
-            chi_square(before, current[name]),
-        )
-        for name, before in reference.items()
-    }
 
 
 class Watch:

@@ -16,6 +16,7 @@ from simulated import FEATURES, ROWS, SHIFTED, Rows, Stream
 from watching import MOST_WINDOWS, Judge, Verdict, delays, false_alarms, timed
 
 from tropism.monitoring.counts import count_columns, freeze, pack
+from tropism.monitoring.counts.together import measures
 
 NAMES = [str(k) for k in range(FEATURES)]
 CHUNK = 360
@@ -38,7 +39,7 @@ def cost(reference: str, current: str) -> dict[str, Any]:
         binnings, before = frozen(left)
     with measured() as found:
         now = count_columns(binnings, right)
-        ours.measures(binnings, before, now)
+        measures(binnings, before, now)
     size = len(pack(now)) / len(now)
     return {**found, "fit_cpu_seconds": fit["cpu_seconds"], "state_bytes_per_feature": size}
 
@@ -48,7 +49,7 @@ def windows(reference: str, current: str, rows: int, count: int, seconds: float)
     right = pq.read_table(current).combine_chunks()
 
     def compare(start: int) -> None:
-        ours.measures(binnings, before, count_columns(binnings, right.slice(start, rows)))
+        measures(binnings, before, count_columns(binnings, right.slice(start, rows)))
 
     return timed(compare, rows, count, seconds)
 

@@ -6,7 +6,9 @@ without rows nothing can be said; every measure is then 0.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +89,11 @@ def wasserstein(binning: Binning, reference: Array, current: Array) -> float:
     old, new = _shares(reference[:-1]), _shares(current[:-1])
     if old is None or new is None:
         return 0.0
-    edges = np.array(binning.edges, np.float64)
-    gaps = np.cumsum(old - new)[:-1]
-    area = _area(gaps, np.diff(edges)) if len(edges) else 0.0
-    scale = _deviation(old, edges)
-    return area / scale if scale > 0 else 0.0
+    shape = _shape(binning)
+    if shape is None:
+        return 0.0
+    scale = _deviation(old, shape)
+    return _area(np.cumsum(old - new)[:-1], shape.widths) / scale if scale > 0 else 0.0
 
 
 def chi_square(reference: Array, current: Array) -> float:
@@ -122,14 +124,29 @@ def _area(gaps: Floats, widths: Floats) -> float:
     both = np.abs(left) + np.abs(right)
     crossed = (left * right) < 0
     parted = np.where(crossed, (left**2 + right**2) / np.where(both > 0, both, 1.0), both)
-    return float((parted / 2 * widths).sum())
+    return float(parted @ widths) / 2
 
 
-def _deviation(shares: Floats, edges: Floats) -> float:
-    """Standard deviation of values that are spread evenly in each bin, those out of range at the ends."""
+class _Shape(NamedTuple):
+    """Widths of the bins between the edges; of all bins the middles, and the variance within."""
+
+    widths: Floats
+    middles: Floats
+    within: Floats
+
+
+@lru_cache(maxsize=4_096)
+def _shape(binning: Binning) -> _Shape | None:
+    """None where there are no two edges."""
+    edges = np.array(binning.edges, np.float64)
     if len(edges) < 2:
-        return 0.0
+        return None
+    widths = np.diff(edges)
     middles = np.concatenate([edges[:1], (edges[1:] + edges[:-1]) / 2, edges[-1:]])
-    widths = np.concatenate([[0.0], np.diff(edges), [0.0]])
-    mean = float((shares * middles).sum())
-    return sqrt(float((shares * ((middles - mean) ** 2 + widths**2 / 12)).sum()))
+    return _Shape(widths, middles, np.concatenate([[0.0], widths, [0.0]]) ** 2 / 12)
+
+
+def _deviation(shares: Floats, shape: _Shape) -> float:
+    """Standard deviation of values that are spread evenly in each bin, those out of range at the ends."""
+    mean = float(shares @ shape.middles)
+    return sqrt(float(shares @ ((shape.middles - mean) ** 2 + shape.within)))
