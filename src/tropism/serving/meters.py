@@ -93,6 +93,23 @@ class _Saved(msgspec.Struct, frozen=True):
 class Meters:
     """Everything that is counted. Label values come from declared tasks, never from what a caller sent."""
 
+    in_flight = 0
+    connections = 0
+    """Connections that are open."""
+    journal = ""
+    """Name of this process's journal slot."""
+    journaled = 0
+    """Sequence number of the last record appended by this process."""
+    journal_problem = ""
+    """Why the last append failed; empty after one that did not."""
+    quarantined = 0
+    """Versions in quarantine, as of the last snapshot."""
+    cpu_seconds = 0.0
+    """Processor time used, as of the last look, by those who counted here before among it."""
+    memory_bytes: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+    _own_cpu_seconds = 0.0
+
     def __init__(self) -> None:
         made_by = ("model", "version", "variant")
         self.predictions = Counter("ml_model_predictions_total", "Predictions answered.", made_by)
@@ -127,22 +144,6 @@ class Meters:
         self.restarts = Counter(
             "tropism_worker_restarts_total", "Processes that ended by themselves and were started again.", ("process",)
         )
-        self.in_flight = 0
-        self.connections = 0
-        """Connections that are open."""
-        self.journal = ""
-        """Name of this process's journal slot."""
-        self.journaled = 0
-        """Sequence number of the last record appended by this process."""
-        self.journal_problem = ""
-        """Why the last append failed; empty after one that did not."""
-        self.quarantined = 0
-        """Versions in quarantine, as of the last snapshot."""
-        self.cpu_seconds = 0.0
-        """Processor time used, as of the last look, by those who counted here before among it."""
-        self.memory_bytes: int | None = None
-        self.gpus: tuple[Gpu, ...] = ()
-        self._own_cpu_seconds = 0.0
 
     def used(self, resources: Resources) -> None:
         """Takes note of what this process uses. From any thread, but one at a time."""

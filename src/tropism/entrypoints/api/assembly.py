@@ -12,10 +12,12 @@ from tropism.core.durations import parse_duration
 from tropism.wiring import open_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tropism.config import Settings
+    from tropism.core.clock import Clock
     from tropism.entrypoints.api.data_plane import DataPlane
+    from tropism.storage.journal import JournalWriter
 
 
 @contextmanager
@@ -33,9 +35,7 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
     from tropism.entrypoints.api.attending import attended, machine_folder, run_folder
     from tropism.entrypoints.api.data_plane import DataPlane
     from tropism.serving import SnapshotHolder, Watcher
-    from tropism.serving.measuring import Measuring
     from tropism.serving.meter_files import published
-    from tropism.serving.resources import Gpus
 
     with ExitStack() as closing:
         platform = open_platform(settings)
@@ -58,11 +58,7 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
         files.follow(app.meters)
         app.others = files.exchange
         app.more = partial(published, run_folder(settings.folder))
-        name, gpus = f"{socket.gethostname()}-{files.number}", Gpus() if files.number == 0 else None
-        measuring = Measuring(app.meters, journal, platform.real, name, gpus=gpus)
-        measuring.start()
-        app.ending.append(measuring.close)
-        closing.callback(measuring.close)
+        closing.callback(_measure(app, journal, platform.real, files.number))
         every = parse_duration(settings.http.poll, "http.poll") / SECOND
         load = platform.snapshot_loader(marks.loading, app.meters)
         watcher = Watcher(holder, platform.registry.aliases.generation, load, every)
@@ -74,3 +70,15 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
             listener.start()
             closing.callback(listener.stop)
         yield app
+
+
+def _measure(app: DataPlane, journal: JournalWriter, clock: Clock, number: int | str) -> Callable[[], None]:
+    """Journals each minute what the data plane did and used; what ends that. The first one also tells of the GPUs."""
+    from tropism.serving.measuring import Measuring
+    from tropism.serving.resources import Gpus
+
+    gpus = Gpus() if number == 0 else None
+    measuring = Measuring(app.meters, journal, clock, f"{socket.gethostname()}-{number}", gpus=gpus)
+    measuring.start()
+    app.ending.append(measuring.close)
+    return measuring.close

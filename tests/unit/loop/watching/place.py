@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tropism.config import load_settings
 from tropism.core.clock import SECOND, FileClock
@@ -20,6 +21,7 @@ from tropism.feedback.schemas import (
     outcomes_name,
     predictions_name,
 )
+from tropism.loop.watching.history import levels_name
 from tropism.loop.watching.watch import Watch
 from tropism.monitoring.watch.store import MonitorStore
 from tropism.registry import NewVersion
@@ -168,3 +170,20 @@ class Place:
 def times(start: int, end: int, count: int) -> NDArray[np.int64]:
     """So many moments evenly in a span (µs)."""
     return start + (np.arange(count) * ((end - start) / count)).astype(np.int64)
+
+
+def levels(place: Place, subject: str = "features/1") -> pa.Table:
+    """Windows of a subject in the lake, in order of time."""
+    table = place.platform.lake.read(levels_name("price"))
+    return table.filter(pc.equal(table["subject"], subject)).sort_by("at")
+
+
+def ends(place: Place, subject: str = "features/1") -> list[int]:
+    return [int(one) for one in levels(place, subject)["at"].cast(pa.int64()).to_pylist()]
+
+
+def minutes(place: Place, count: int, *, start: int = START, each: int = 100, shift: float = 0.0) -> int:
+    """So many minutes of traffic; when they are over and everything is in the lake."""
+    end = start + count * MINUTE
+    place.served(times(start, end, count * each), place.rows(count * each, shift))
+    return end + 10 * SECOND

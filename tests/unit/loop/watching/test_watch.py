@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
-from tests.unit.loop.watching.place import FEATURES, MINUTE, START, Place, task_of, times
+from tests.unit.loop.watching.place import FEATURES, MINUTE, START, Place, ends, levels, minutes, task_of, times
 
 from tropism.core.clock import DAY, SECOND
 from tropism.core.task import Feature
-from tropism.loop.watching.history import levels_name
 from tropism.loop.watching.watch import FEATURES as KIND
 from tropism.monitoring.watch.monitor import opened
 from tropism.monitoring.watch.store import MonitorStore
@@ -22,23 +20,6 @@ if TYPE_CHECKING:
     Make = Callable[..., Place]
 
 YEAR = 365 * DAY
-
-
-def levels(place: Place, subject: str = "features/1") -> pa.Table:
-    """Windows of a subject in the lake, in order of time."""
-    table = place.platform.lake.read(levels_name("price"))
-    return table.filter(pc.equal(table["subject"], subject)).sort_by("at")
-
-
-def ends(place: Place, subject: str = "features/1") -> list[int]:
-    return [int(one) for one in levels(place, subject)["at"].cast(pa.int64()).to_pylist()]
-
-
-def minutes(place: Place, count: int, *, start: int = START, each: int = 100, shift: float = 0.0) -> int:
-    """So many minutes of traffic; when they are over and everything is in the lake."""
-    end = start + count * MINUTE
-    place.served(times(start, end, count * each), place.rows(count * each, shift))
-    return end + 10 * SECOND
 
 
 def test_without_a_champion_it_says_so(place: Make) -> None:
@@ -314,56 +295,6 @@ def test_imports_before_the_champion_are_its_reference(place: Make) -> None:
     one.served(times(START - 100 * MINUTE, START, 2_000), one.rows(2_000), version=0, variant="import")
     one.promote(START)
     assert opened(one.look(START + MINUTE).monitors[KIND].reference).rows == 2_000
-
-
-def test_a_clock_that_jumps_a_year_ahead_and_back_loses_no_window_and_counts_none_twice(place: Make) -> None:
-    one = place()
-    one.begun()
-    one.look(minutes(one, 2))
-    one.look(START + YEAR)
-    one.served(times(START + YEAR, START + YEAR + 2 * MINUTE, 200), one.rows(200))
-    assert one.look(START + YEAR + 3 * MINUTE).monitors[KIND].rows == 400
-    minutes(one, 3, start=START + 2 * MINUTE)  # while the clock was wrong elsewhere only, and after
-    assert one.look(START + 5 * MINUTE + 10 * SECOND).monitors[KIND].rows == 700
-    assert one.look(minutes(one, 1, start=START + 5 * MINUTE)).monitors[KIND].rows == 800
-    one.look(START + YEAR - MINUTE)
-    one.served(times(START + YEAR + 2 * MINUTE, START + YEAR + 3 * MINUTE, 100), one.rows(100))
-    last = one.look(START + YEAR + 4 * MINUTE).monitors[KIND]
-    assert (last.rows, last.windows) == (900, 9)
-    assert len(ends(one)) == len(set(ends(one))) == 9
-    assert levels(one)["rows"].to_pylist() == [100] * 9
-
-
-def test_a_clock_that_steps_back_by_less_than_a_minute_is_no_event(place: Make) -> None:
-    one = place()
-    one.begun()
-    now = minutes(one, 3)
-    before = one.look(now).monitors[KIND]
-    assert one.look(now - 50 * SECOND).monitors[KIND] == before
-    assert one.look(now - 50 * SECOND).monitors[KIND].turns == 0
-
-
-def test_a_feature_that_is_ignored_from_now_on_is_let_go(place: Make) -> None:
-    one = place()
-    one.begun()
-    assert one.look(minutes(one, 10, shift=2.0)).monitors[KIND].score >= 0.8
-    one.change(task_of(ignore=("a",)))
-    now = minutes(one, 10, start=START + 10 * MINUTE, shift=2.0)
-    found = one.look(now).monitors[KIND]
-    assert set(found.columns) == {"b", "c"}
-    assert (found.score < 0.5, found.windows) == (True, 10)
-    assert len(ends(one)) == 20
-
-
-def test_other_settings_hold_from_the_next_look_on(place: Make) -> None:
-    one = place()
-    one.begun()
-    before = one.look(minutes(one, 20, shift=0.15)).monitors[KIND]
-    one.change(task_of(false_alarms="1d"))
-    after = one.look(minutes(one, 1, start=START + 20 * MINUTE, shift=0.15)).monitors[KIND]
-    assert after.run_length == before.run_length / 30
-    assert after.score > before.score
-    assert after.windows == 21
 
 
 def test_predictions_are_compared_with_the_first_of_the_champion(place: Make) -> None:

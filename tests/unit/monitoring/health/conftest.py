@@ -117,12 +117,69 @@ def sound() -> Facts:
     return make
 
 
-@pytest.fixture
-def full(sound: Facts) -> HealthFacts:
-    """Everything there is to tell, with text from outside that would break a careless page."""
+def busy() -> ModelService:
+    """A week of traffic."""
+    return ModelService(
+        predictions=604_800,
+        requests=604_000,
+        errors=120,
+        refused=31,
+        degraded=4,
+        outcomes=500_000,
+        throughput=1.0,
+        error_rate=120 / 604_120,
+        latency_mean=0.004,
+        latency_p50=0.0031,
+        latency_p95=0.0092,
+        latency_p99=0.021,
+    )
+
+
+def raised() -> tuple[Raised, ...]:
+    """One alert that is open and one that is over."""
+    return (
+        Raised(id="a1", rule="drift", severity="high", fired_at=START + 5 * DAY, resolved_at=None, message=HOSTILE),
+        Raised(
+            id="a2",
+            rule="latency",
+            severity="medium",
+            fired_at=START + DAY,
+            resolved_at=START + DAY + 3_600 * SECOND,
+            message="latency_p95: 0.61 (latency_p95 > 500ms)",
+        ),
+    )
+
+
+def searched() -> Search:
+    """One segment that is worse, with a hostile name."""
+    return Search(
+        worst=(
+            Segment(
+                name=f"method = {HOSTILE}",
+                rows=420,
+                share=0.083,
+                loss=0.31,
+                outside=0.13,
+                difference=0.18,
+                low=0.15,
+                high=0.21,
+                effect=0.17,
+                significant=True,
+                looked_at=190,
+            ),
+        ),
+        looked_at=190,
+        rows=5_040,
+        alpha=0.05,
+        problems={},
+    )
+
+
+def weeks() -> tuple[Performance, ...]:
+    """Twenty-eight windows that grow worse."""
     random = np.random.default_rng(3)
     step = (END - START) // 28
-    windows = tuple(
+    return tuple(
         span(
             0.10 + 0.002 * place + 0.01 * float(random.normal()),
             0.2 + 0.01 * float(random.normal()),
@@ -132,6 +189,11 @@ def full(sound: Facts) -> HealthFacts:
         )
         for place in range(28)
     )
+
+
+@pytest.fixture
+def full(sound: Facts) -> HealthFacts:
+    """Everything there is to tell, with text from outside that would break a careless page."""
     causes = (
         Cause(name="amount", score=0.93, importance=0.41, since=START + 4 * DAY),
         Cause(name=HOSTILE, score=0.5, importance=0.2, since=START + 5 * DAY),
@@ -139,7 +201,7 @@ def full(sound: Facts) -> HealthFacts:
     )
     return sound(
         task=f"fraud {HOSTILE}",
-        performance=windows,
+        performance=weeks(),
         current=span(0.15, 0.2),
         previous=span(0.12, 0.2),
         estimated=(Estimate(metric="brier", value=0.16, low=0.14, high=0.18, rows=2_000, note=HOSTILE),),
@@ -154,59 +216,16 @@ def full(sound: Facts) -> HealthFacts:
             rows=Arrivals(rows=1_000, repeated=3, future=1, backwards=7, step_back=90.0, freshness=12.0),
         ),
         feedback=Feedback(predictions=6_000, answered=5_040, usual=0.9, delay=5_400.0, delay_p90=43_000.0),
-        service=ModelService(
-            predictions=604_800,
-            requests=604_000,
-            errors=120,
-            refused=31,
-            degraded=4,
-            outcomes=500_000,
-            throughput=1.0,
-            error_rate=120 / 604_120,
-            latency_mean=0.004,
-            latency_p50=0.0031,
-            latency_p95=0.0092,
-            latency_p99=0.021,
-        ),
+        service=busy(),
         cost=Cost(predictions=60.48, cpu=3.2, gpu=0.0),
         currency="EUR",
-        alerts=(
-            Raised(id="a1", rule="drift", severity="high", fired_at=START + 5 * DAY, resolved_at=None, message=HOSTILE),
-            Raised(
-                id="a2",
-                rule="latency",
-                severity="medium",
-                fired_at=START + DAY,
-                resolved_at=START + DAY + 3_600 * SECOND,
-                message="latency_p95: 0.61 (latency_p95 > 500ms)",
-            ),
-        ),
+        alerts=raised(),
         decisions=(
             Decided(id="d1", at=START + 2 * DAY, kind="train", version=8, reason="52 new labels (trigger: 50)"),
             Decided(id="d2", at=START + 3 * DAY, kind="promote", version=8, reason=HOSTILE),
             Decided(id="d3", at=START + 4 * DAY, kind="wait", version=9, reason=""),
         ),
-        segments=Search(
-            worst=(
-                Segment(
-                    name=f"method = {HOSTILE}",
-                    rows=420,
-                    share=0.083,
-                    loss=0.31,
-                    outside=0.13,
-                    difference=0.18,
-                    low=0.15,
-                    high=0.21,
-                    effect=0.17,
-                    significant=True,
-                    looked_at=190,
-                ),
-            ),
-            looked_at=190,
-            rows=5_040,
-            alpha=0.05,
-            problems={},
-        ),
+        segments=searched(),
         problems={},
         absent={"cost": "no price is set"},
     )

@@ -35,6 +35,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_alerts_task_fired_at", "alerts", ["task", "fired_at"])
     op.create_index("ix_alerts_state_fired_at", "alerts", ["state", "fired_at"])
+    _telling()
+
+
+def _telling() -> None:
     op.create_table(
         "silences",
         _must("id"),
