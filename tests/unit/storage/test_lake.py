@@ -209,6 +209,19 @@ class TestRead:
         assert seqs(lake.read(NAME, until=moments[1])) == [1]
         assert seqs(lake.read(NAME, since=moments[2], until=moments[2] + 1)) == [3]
 
+    def test_rows_of_a_span_can_be_bounded_without_reading_them(self, lake: Lake) -> None:
+        fill(lake, 2)
+        assert lake.at_most(NAME) == 20
+        assert lake.at_most(NAME, until=0) == 0
+        assert lake.at_most("none") == 0
+
+    def test_what_another_process_appends_is_seen_at_once(self, lake: Lake, other: Lake) -> None:
+        fill(lake, 1)
+        assert len(seqs(lake.read(NAME))) == 10
+        for step in range(20):
+            other.append(NAME, rows(11 + step, 11 + step), positions={"w0": 11 + step})
+            assert len(seqs(lake.read(NAME))) == 11 + step
+
     def test_a_table_that_does_not_exist_is_empty(self, lake: Lake) -> None:
         assert lake.read("none").num_rows == 0
 

@@ -61,8 +61,9 @@ class Project:
         overrides: dict[str, dict[str, Any]] = {
             "http": {"port": port, "control_port": control, "poll": "20ms"},
             "time": {"clock": "file"},
-            "loop": {"automatic": False, "ingest_every": "5s"},
+            "loop": {"automatic": False, "ingest_every": "5s", "maintain_every": "5s"},
             "journal": {"fsync": "os"},
+            "lake": {"durability": "os", "compact_after": 8},
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tropism.toml").write_text('[time]\nclock = "file"  # the virtual time of a replay\n')

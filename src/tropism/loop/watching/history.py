@@ -39,6 +39,8 @@ LEVELS = pa.schema(
 """`at`: end of the window. `columns`: the score of each column that has one, as JSON. `counts`: packed. `writer`: the
 subject, with the number of times that the clock went back, if it did."""
 _LEAST = 0.01
+_MANY = 5_000
+"""Rows of some 1 KB that are held at most, about."""
 
 
 class Found(NamedTuple):
@@ -65,13 +67,29 @@ def writer_of(subject: str, turns: int) -> str:
     return f"{subject}#{turns}" if turns else subject
 
 
-def keep_levels(lake: Lake, task: str, found: Sequence[Found]) -> None:
-    """Adds a row for each window; those that are there already are left out, so it can be repeated."""
-    filled = [one for one in found if one.levels]
-    if not filled:
-        return
-    table = pa.Table.from_pylist([row for one in filled for row in _rows(one)], schema=LEVELS)
-    lake.append(levels_name(task), table, positions={one.writer: int(one.seen.ends[-1]) for one in filled})
+class Levels:
+    """Collects what monitors of a task find, and adds it to the lake together: one commit for a whole look."""
+
+    def __init__(self, lake: Lake, task: str) -> None:
+        self._lake, self._task = lake, task
+        self._rows: list[dict[str, Any]] = []
+        self._positions: dict[str, int] = {}
+
+    def add(self, found: Found) -> None:
+        """Takes a row for each window; into the lake with them once there are many."""
+        if not found.levels:
+            return
+        self._rows.extend(_rows(found))
+        self._positions[found.writer] = int(found.seen.ends[-1])
+        if len(self._rows) >= _MANY:
+            self.keep()
+
+    def keep(self) -> None:
+        """Everything so far is in the lake after this; windows that are there already are left out."""
+        if self._rows:
+            table = pa.Table.from_pylist(self._rows, schema=LEVELS)
+            self._lake.append(levels_name(self._task), table, positions=self._positions)
+            self._rows, self._positions = [], {}
 
 
 def windows_kept(lake: Lake, task: str, subject: str, since: int, until: int, turns: int) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tropism.core.clock import SECOND
 from tropism.core.events import PINNED
 from tropism.feedback.joining import distinct_predictions, moments
 from tropism.feedback.schemas import PREDICTIONS, feature_fields, predictions_name
@@ -28,10 +27,8 @@ _COLUMNS = ("id", "at", "entity", "version", "variant", "scores", "writer", "seq
 _LIGHT = pa.schema([field for field in PREDICTIONS if field.name in ("at", "variant")])
 _NOT_ASKED = (PINNED, "batch", "import")
 """Variants of rows that nobody asked for as a user of the live model."""
-_SHORT = 3_600 * SECOND
-"""A span of time that is read at once."""
 _AT_ONCE = 200_000
-"""Rows of a longer span that are read at once, about."""
+"""Rows that are read at once, about."""
 
 
 class Rows(NamedTuple):
@@ -68,9 +65,10 @@ def rows_served(lake: Lake, task: Task, since: int, until: int, most: int | None
 def spans(lake: Lake, task: Task, start: int, until: int, window: int) -> list[tuple[int, int]]:
     """A span of time (µs) in parts that are read at once, each of whole windows and so many rows at most, or of one
     window. Where nothing was served for long there is no part for each window."""
-    if until - start <= max(_SHORT, window):
+    name = predictions_name(task.name)
+    if until - start <= window or lake.at_most(name, since=start, until=until) <= _AT_ONCE:
         return [(start, until)]
-    at = np.sort(moments(lake.read(predictions_name(task.name), schema=_LIGHT, since=start, until=until), "at"))
+    at = np.sort(moments(lake.read(name, schema=_LIGHT, since=start, until=until), "at"))
     edges = np.unique(at[_AT_ONCE::_AT_ONCE] // window) * window
     bounds = [start, *edges[edges > start].tolist(), until]
     return list(pairwise(bounds))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tropism.core.task import Task
+    from tropism.loop.watching.history import Levels
     from tropism.loop.watching.reference import First
     from tropism.loop.watching.rows import Rows
     from tropism.monitoring.watch.store import MonitorStore
@@ -46,6 +47,7 @@ class Looked(NamedTuple):
     run_length: float
     first: Callable[[], First]
     read: Callable[[int, int], Rows]
+    levels: Levels
 
 
 def subject(version: int) -> str:
@@ -72,6 +74,7 @@ def look_at_segments(lake: Lake, store: MonitorStore, task: Task, look: Looked, 
     if found is not None and all(monitor.until == look.until for monitor in found.monitors.values()):
         return found
     after = _advanced(lake, task, before, look)
+    look.levels.keep()
     if not store.put(task.name, subject(look.version), msgspec.msgpack.encode(after), after=number, now=now):
         return known_segments(store, task, look.version)[1] or after
     return after
@@ -112,7 +115,7 @@ def _advanced(lake: Lake, task: Task, before: Segmented, look: Looked) -> Segmen
         )
         for subject, name in names.items()
     }
-    after = take_in(lake, task, monitors, look.until, partial(_parts, task, before, look))
+    after = take_in(lake, task, monitors, look.until, partial(_parts, task, before, look), look.levels)
     return msgspec.structs.replace(before, monitors={names[subject]: one for subject, one in after.items()})
 
 

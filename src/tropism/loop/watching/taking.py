@@ -9,7 +9,7 @@ import numpy as np
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
-from tropism.loop.watching.history import Found, keep_levels, windows_kept
+from tropism.loop.watching.history import Found, windows_kept
 from tropism.loop.watching.rows import spans
 from tropism.monitoring.watch.monitor import advanced, counted, opened
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tropism.core.task import Task
+    from tropism.loop.watching.history import Levels
     from tropism.loop.watching.rows import Rows
     from tropism.monitoring.watch.monitor import Monitor
     from tropism.storage.lake import Lake
@@ -28,11 +29,16 @@ _SKEW = 60 * SECOND
 
 
 def take_in(
-    lake: Lake, task: Task, monitors: Mapping[str, Monitor], until: int, read: Callable[[int, int], Mapping[str, Rows]]
+    lake: Lake,
+    task: Task,
+    monitors: Mapping[str, Monitor],
+    until: int,
+    read: Callable[[int, int], Mapping[str, Rows]],
+    levels: Levels,
 ) -> dict[str, Monitor]:
     """Monitors by subject after all rows before `until` (µs). `read`: the rows of each subject in a span of time.
 
-    What was found is in the lake before this returns. Repeated with the same monitors it is not added again.
+    What was found is added to `levels`. Repeated with the same monitors it is not kept twice.
     """
     window = parse_duration(task.monitoring.window)
     found = {subject: _resumed(lake, task.name, subject, one, until, window) for subject, one in monitors.items()}
@@ -45,11 +51,9 @@ def take_in(
         rows = read(first, last)
         rows = {subject: _without(one, known[subject], window) for subject, one in rows.items()}
         for stop in _stops(rows, last, window, most):
-            kept = []
             for subject, monitor in found.items():
                 found[subject], one = _step(subject, monitor, rows[subject], stop, window)
-                kept.append(one)
-            keep_levels(lake, task.name, kept)
+                levels.add(one)
     return found
 
 

@@ -15,6 +15,7 @@ from tropism.core.errors import DataInvalid, InvalidInput, MissingExtra, Setting
 from tropism.feedback.joining import moments
 from tropism.loop.losses import served
 from tropism.loop.watching.concepts import E_DETECTOR, Concept, Concepts
+from tropism.loop.watching.history import Levels
 from tropism.loop.watching.reference import features_reference, first_losses, first_rows, first_scores
 from tropism.loop.watching.rows import Rows, rows_served
 from tropism.loop.watching.segments import Looked, Segmented, known_segments, look_at_segments
@@ -73,9 +74,19 @@ class _Subject(NamedTuple):
     ignored: tuple[str, ...] = ()
 
 
+class _Step(NamedTuple):
+    """A monitor under its `name` before and after a look; `number`: of the state that it was read from."""
+
+    kind: str
+    name: str
+    number: int
+    before: Monitor | None
+    after: Monitor
+
+
 class _Look(NamedTuple):
     """One look at a task's champion: everything until a moment (µs), for predictions and for outcomes. `windows`: so
-    many may pass, on average, until a false alarm."""
+    many may pass, on average, until a false alarm. `levels`: where what is found goes."""
 
     task: Task
     live: Live
@@ -83,6 +94,7 @@ class _Look(NamedTuple):
     served: int
     matured: int
     windows: float
+    levels: Levels
 
     def windows_of(self, kind: str) -> float:
         """Windows between two false alarms of one kind of monitor."""
@@ -103,11 +115,11 @@ class Watch:
         live = self._registry.aliases.live(task.name)
         if live is None:
             return Watched(version=None, waiting={FEATURES: _NONE})
-        look, rows = _look_of(task, live, now), _Memory(partial(self._rows, task))
-        monitors, waiting = {}, {}
+        look, rows = _look_of(task, live, now, Levels(self._lake, task.name)), _Memory(partial(self._rows, task))
+        steps, waiting = [], {}
         for subject in self._subjects(look, rows):
             try:
-                monitors[subject.kind] = self._advance(look, subject)
+                steps.append(self._advance(look, subject))
             except _TOLD as error:
                 waiting[subject.kind] = _why(error)
         concept = None
@@ -117,9 +129,10 @@ class Watch:
             except _TOLD as error:
                 waiting[LOSS] = _why(error)
         segmented = self._segments(look, rows)
+        look.levels.keep()
         return Watched(
             version=live.champion,
-            monitors=monitors,
+            monitors={step.kind: self._put(look, step) for step in steps},
             waiting=waiting,
             segments=segmented.monitors,
             without=segmented.problems,
@@ -174,22 +187,30 @@ class Watch:
             found.append(_Subject(LOSS, length, look.matured, first, losses))
         return found
 
-    def _advance(self, look: _Look, subject: _Subject) -> Monitor:
+    def _advance(self, look: _Look, subject: _Subject) -> _Step:
         task, name = look.task, f"{subject.kind}/{look.live.champion}"
         number, state = self._store.get(task.name, name)
         before = msgspec.msgpack.decode(state, type=Monitor) if state else None
         monitor = self._begun(task, subject, before)
         if monitor is before and monitor.until == subject.until:
-            return monitor
-        after = take_in(
-            self._lake, task, {name: monitor}, subject.until, lambda start, end: {name: subject.read(start, end)}
-        )[name]
-        if after is before:
+            return _Step(subject.kind, name, number, before, monitor)
+
+        def read(start: int, end: int) -> dict[str, Rows]:
+            return {name: subject.read(start, end)}
+
+        after = take_in(self._lake, task, {name: monitor}, subject.until, read, look.levels)[name]
+        return _Step(subject.kind, name, number, before, after)
+
+    def _put(self, look: _Look, step: _Step) -> Monitor:
+        """The monitor that counts from now on: this one, or that of a look that was faster."""
+        task, after = look.task.name, step.after
+        if after is step.before:
             return after
-        if not self._store.put(task.name, name, msgspec.msgpack.encode(after), after=number, now=look.now):
-            state = self._store.get(task.name, name)[1]
+        encoded = msgspec.msgpack.encode(after)
+        if not self._store.put(task, step.name, encoded, after=step.number, now=look.now):
+            state = self._store.get(task, step.name)[1]
             return msgspec.msgpack.decode(state, type=Monitor) if state else after
-        if number == 0:
+        if step.number == 0:
             self._forget(look)
         return after
 
@@ -228,6 +249,7 @@ class Watch:
             look.windows / SEGMENTS_SHARE,
             partial(self._first, look, rows),
             rows,
+            look.levels,
         )
         try:
             return look_at_segments(self._lake, self._store, look.task, looked, look.now)
@@ -278,11 +300,11 @@ class _Memory:
         return self._last[1]
 
 
-def _look_of(task: Task, live: Live, now: int) -> _Look:
+def _look_of(task: Task, live: Live, now: int, levels: Levels) -> _Look:
     window = parse_duration(task.monitoring.window)
     false_alarms = parse_duration(task.monitoring.false_alarms)
     served, matured = ((now - _GRACE - delay) // window * window for delay in (0, task.window))
-    return _Look(task, live, now, served, matured, max(false_alarms / window, 2.0))
+    return _Look(task, live, now, served, matured, max(false_alarms / window, 2.0), levels)
 
 
 def _first_losses(task: Task, losses: Callable[[int, int], Rows], since: int, until: int) -> tuple[Reference, int]:

@@ -106,6 +106,12 @@ class Lake:
 
         return self._table(name).read(Selection(columns, schema, since, until, time, ids), version)
 
+    def at_most(self, name: str, *, since: int | None = None, until: int | None = None, time: str = "at") -> int:
+        """No more rows than this have `since` <= `time` < `until` (µs), by the files' statistics: reads none."""
+        from tropism.storage.lake.reading import Selection
+
+        return self._table(name).at_most(Selection(since=since, until=until, time=time))
+
     def names(self) -> list[str]:
         """Tables that exist, sorted."""
         logs = self._root.glob(f"**/{_LOG}")

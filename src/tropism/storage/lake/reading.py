@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from tropism.core.clock import iso
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deltalake import DeltaTable
 
 MOMENT = pa.timestamp("us", "UTC")
+_PRECISION = 1_000
+"""Delta's statistics are in whole milliseconds, rounded down; µs."""
 
 
 class Selection(NamedTuple):
@@ -36,11 +36,25 @@ class Selection(NamedTuple):
         return (self.schema or pa.schema([])).empty_table()
 
 
-def files_of(delta: DeltaTable, folder: Path, selection: Selection) -> list[str]:
+def index_of(delta: DeltaTable) -> pa.Table:
+    """The table's files with their statistics, a row each."""
+    return pa.table(delta.get_add_actions(flatten=True))
+
+
+def files_of(index: pa.Table, folder: Path, selection: Selection) -> list[str]:
     """Paths of the files that may hold selected rows, by their statistics."""
-    predicate = " AND ".join(_limits(selection)) or None
     # Addresses come percent-encoded; the files of a table without partitions all lie in its folder.
-    return [str(folder / uri.rpartition("/")[2]) for uri in delta.file_uris(file_pruning_predicate=predicate)]
+    return [str(folder / uri.rpartition("/")[2]) for uri in _within(index, selection)["path"].to_pylist()]
+
+
+def rows_within(index: pa.Table, selection: Selection) -> int:
+    """Rows in the files that may hold selected ones."""
+    return int(pc.sum(_within(index, selection)["num_records"]).as_py() or 0)
+
+
+def _within(index: pa.Table, selection: Selection) -> pa.Table:
+    limits = list(_limits(index, selection))
+    return index.filter(reduce(pc.and_, limits)) if limits else index
 
 
 def schema_of(delta: DeltaTable) -> pa.Schema:
@@ -63,16 +77,20 @@ def read_files(
     return data.to_table(columns=wanted.names, filter=_expression(selection, upto))
 
 
-def _limits(selection: Selection) -> list[str]:
-    limits = []
-    if selection.since is not None:
-        limits.append(f"{selection.time} >= '{iso(selection.since)}'")
-    if selection.until is not None:
-        limits.append(f"{selection.time} < '{iso(selection.until)}'")
-    if selection.ids:
-        low, high = (text.replace("'", "''") for text in (min(selection.ids), max(selection.ids)))
-        limits.append(f"id >= '{low}' AND id <= '{high}'")
-    return limits
+def _limits(index: pa.Table, selection: Selection) -> Iterator[pa.ChunkedArray]:
+    """Which files are within one limit, for each limit; a file without statistics is within all of them."""
+    least, most = f"min.{selection.time}", f"max.{selection.time}"
+    if selection.since is not None and most in index.column_names:
+        yield _or_unknown(pc.greater(index[most], pa.scalar(selection.since - _PRECISION, MOMENT)))
+    if selection.until is not None and least in index.column_names:
+        yield _or_unknown(pc.less(index[least], pa.scalar(selection.until, MOMENT)))
+    if selection.ids and "min.id" in index.column_names:
+        yield _or_unknown(pc.less_equal(index["min.id"], max(selection.ids)))
+        yield _or_unknown(pc.greater_equal(index["max.id"], min(selection.ids)))
+
+
+def _or_unknown(within: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(within, fill_value=True)
 
 
 def _expression(selection: Selection, upto: Mapping[str, int] | None) -> pc.Expression | None:

@@ -14,7 +14,7 @@ from tropism.core.errors import DataInvalid, Fault, InvalidInput, NotFound, NotR
 from tropism.storage.lake import maintenance
 from tropism.storage.lake.failures import plainly
 from tropism.storage.lake.positions import PositionLog
-from tropism.storage.lake.reading import files_of, read_files, schema_of
+from tropism.storage.lake.reading import files_of, index_of, read_files, rows_within, schema_of
 from tropism.storage.lake.syncing import drop_torn_commit, sync_commits
 from tropism.storage.lake.versions import ABSENT, Appended, Maintained, TableVersion
 
@@ -38,6 +38,8 @@ class LakeTable:
         self._settings = settings
         self._lock = threading.RLock()
         self._delta: DeltaTable | None = None
+        self._seen = -1
+        self._index: tuple[int, pa.Table] | None = None
         self._positions = PositionLog(folder)
 
     def append(self, table: pa.Table, positions: Mapping[str, int] | None) -> Appended:
@@ -60,7 +62,7 @@ class LakeTable:
             if delta is None:
                 return ABSENT
             positions = self._positions.at(delta.version())
-            return TableVersion(delta.version(), positions or (None if delta.file_uris() else {}))
+            return TableVersion(delta.version(), positions or (None if self._indexed(delta).num_rows else {}))
 
     def read(self, selection: Selection, version: TableVersion | int | None) -> pa.Table:
         """See `Lake.read`."""
@@ -73,8 +75,14 @@ class LakeTable:
                 if current is None or (wanted is not None and wanted.version < 0):
                     return selection.empty
                 delta, upto = self._as_of(current, wanted)
-                files, schema = files_of(delta, self._folder, selection), schema_of(delta)
+                files, schema = files_of(self._indexed(delta), self._folder, selection), schema_of(delta)
             return read_files(files, schema, selection, upto)
+
+    def at_most(self, selection: Selection) -> int:
+        """See `Lake.at_most`."""
+        with self._lock, plainly(self._name, self._folder):
+            delta = self._fresh()
+            return 0 if delta is None else rows_within(self._indexed(delta), selection)
 
     def compact(self, more_than: int | None = None) -> int:
         """See `Lake.compact`."""
@@ -156,11 +164,22 @@ class LakeTable:
 
     def _fresh(self) -> DeltaTable | None:
         """The table's newest version; None when it does not exist."""
+        log = self._folder / "_delta_log"
         if self._delta is None:
             self._delta = self._opened()
-        else:
+        elif log.stat().st_mtime_ns != self._seen or (log / f"{self._delta.version() + 1:020}.json").exists():
+            seen = log.stat().st_mtime_ns
             self._delta.update_incremental()
+            self._seen = seen
         return self._delta
+
+    def _indexed(self, delta: DeltaTable) -> pa.Table:
+        """The files of a version of the table; those of the newest are kept."""
+        if delta is not self._delta:
+            return index_of(delta)
+        if self._index is None or self._index[0] != delta.version():
+            self._index = delta.version(), index_of(delta)
+        return self._index[1]
 
     def _opened(self) -> DeltaTable | None:
         try:
