@@ -197,6 +197,23 @@ def median(waits: list[int | None]) -> float | None:
     return None if found == float("inf") else found
 
 
+def added(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Figures of an earlier run, and those of this one.
+
+    >>> added({"a": 1, "b": None, "peers": {"x": {"a": 1}}}, {"b": 2, "peers": {"x": {"b": 3}}})
+    {'a': 1, 'b': 2, 'peers': {'x': {'a': 1, 'b': 3}}}
+    """
+    made = {**before, **{key: value for key, value in found.items() if value is not None}}
+    for key in ("peers", "failed"):
+        if key in before:
+            made[key] = {**before[key], **found[key]}
+    if "peers" in before:
+        made["peers"] = {
+            name: {**before["peers"].get(name, {}), **found["peers"].get(name, {})} for name in made["peers"]
+        }
+    return made
+
+
 def described(names: list[str]) -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpus = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
@@ -227,6 +244,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="for each figure of a peer")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "tropism-bench")
     parser.add_argument("--out", type=Path, help=f"default: {RESULTS}, for everything in full")
+    parser.add_argument("--add", action="store_true", help="to what --out has from other parts")
     given = parser.parse_args()
     full = ("peers", "parts", "rows", "months", "month", "ar_months", "repetitions", "seconds")
     if given.out is None and all(getattr(given, name) == parser.get_default(name) for name in full):
@@ -266,6 +284,8 @@ def main() -> int:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     if given.out is not None:
+        if given.add and given.out.exists():
+            found = added(json.loads(given.out.read_text()), found)
         given.out.write_text(json.dumps(found, indent=1) + "\n")
     return 0 if not found["failed"] else 1
 

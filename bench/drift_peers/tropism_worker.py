@@ -15,8 +15,7 @@ from scipy.special import ndtr
 from simulated import FEATURES, ROWS, SHIFTED, Rows, Stream
 from watching import MOST_WINDOWS, Judge, Verdict, delays, false_alarms, timed
 
-from tropism.monitoring.counts import count_columns, freeze, pack
-from tropism.monitoring.counts.together import measures
+from tropism.monitoring.counts import count_columns, freeze, measures, pack
 
 NAMES = [str(k) for k in range(FEATURES)]
 CHUNK = 360

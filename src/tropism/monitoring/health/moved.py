@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tropism.monitoring.counts import Binning
-from tropism.monitoring.counts.measures import (
-    chi_square,
-    jensen_shannon,
-    kolmogorov_smirnov,
-    population_stability,
-    wasserstein,
-)
+from tropism.monitoring.counts import Binning, measures
 
 if TYPE_CHECKING:
     from tropism.monitoring.counts.binning import Array
@@ -59,15 +52,10 @@ def moved(name: str, binning: Binning, reference: Array, current: Array) -> Move
     found = Moved(name=name, binning=binning, reference=tuple(reference.tolist()), current=tuple(current.tolist()))
     if not reference.sum() or not current.sum():
         return found
-    numbers = binning.kind == "number" and bool(reference[:-1].sum()) and bool(current[:-1].sum())
-    return msgspec.structs.replace(
-        found,
-        kolmogorov_smirnov=kolmogorov_smirnov(reference, current) if numbers else None,
-        population_stability=population_stability(reference, current),
-        jensen_shannon=jensen_shannon(reference, current),
-        wasserstein=wasserstein(binning, reference, current) if numbers else None,
-        chi_square=chi_square(reference, current),
-    )
+    figures = measures({name: binning}, {name: reference}, {name: current})[name]._asdict()
+    if binning.kind != "number" or not reference[:-1].sum() or not current[:-1].sum():
+        figures |= {"kolmogorov_smirnov": None, "wasserstein": None}
+    return msgspec.structs.replace(found, **figures)
 
 
 def groups(column: Moved, most: int = GROUPS) -> list[Group]:
