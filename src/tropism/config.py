@@ -48,6 +48,13 @@ class TimeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     clock: Literal["system", "file"] = "system"
 
 
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`format`: `text` for people, or `json`, one object a line, for a collector. `level`: the least that is logged."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every section. `state`: folder that holds all state, relative to the project's folder."""
 
@@ -64,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     features: FeatureSettings = FeatureSettings()
     alerts: AlertSettings = AlertSettings()
     costs: CostSettings = CostSettings()
+    logs: LogSettings = LogSettings()
     time: TimeSettings = TimeSettings()
 
     @property

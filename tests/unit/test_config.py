@@ -158,6 +158,7 @@ def test_every_section_is_one_the_environment_can_reach() -> None:
         "lake",
         "blobs",
         "loop",
+        "logs",
         "notices",
         "training",
         "time",

@@ -43,10 +43,10 @@ def _control_plane(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    from tropism.entrypoints.api.run import log_to_stderr
+    from tropism.entrypoints.logs import log_to_stderr
     from tropism.wiring import run_worker
 
-    log_to_stderr()
+    log_to_stderr(settings.logs, "worker")
     run_worker(settings)
 
 

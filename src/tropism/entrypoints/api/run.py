@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 from typing import TYPE_CHECKING
 
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
+from tropism.entrypoints.logs import log_to_stderr
 from tropism.wiring import open_platform
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tropism.config import Settings
 
 _SWITCH = 0.00005
-_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def run_data_plane(settings: Settings, listener: socket.socket | None = None, number: int = 0) -> None:
@@ -32,7 +31,7 @@ def run_data_plane(settings: Settings, listener: socket.socket | None = None, nu
     from tropism.entrypoints.api.connection import Connection
     from tropism.entrypoints.api.server import Terms, bind, serve
 
-    log_to_stderr()
+    log_to_stderr(settings.logs, "data-plane")
     listener = listener or bind(settings.http.host, settings.http.port)
     keep_alive = parse_duration(settings.http.keep_alive, "http.keep_alive") / SECOND
     with assembled(settings, number) as app:
@@ -62,11 +61,5 @@ def run_control_plane(settings: Settings) -> None:
     from tropism.entrypoints.api.control_plane import control_plane
     from tropism.entrypoints.api.server import bind, serve
 
-    log_to_stderr()
+    log_to_stderr(settings.logs, "control-plane")
     serve(control_plane(open_platform(settings)), bind(settings.http.control_host, settings.http.control_port))
-
-
-def log_to_stderr() -> None:
-    """Plain lines on standard error, which the supervisor keeps in a file."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
