@@ -1,0 +1,1 @@
+"""Experiments on split traffic: each unit saw one variant. What was measured, and what follows from it."""
