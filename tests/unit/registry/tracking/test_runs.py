@@ -1,0 +1,101 @@
+"""Runs and what they log."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tropism.core.errors import Conflict, InvalidInput, NotFound
+from tropism.registry.tracking import DatasetInput, Metric
+
+if TYPE_CHECKING:
+    from tropism.registry.tracking import Tracking
+
+
+def _metric(value: float, step: int = 0, at: int = 1_000) -> Metric:
+    return Metric(key="m", value=value, at=at, step=step)
+
+
+def _latest(tracking: Tracking, run_id: str) -> float:
+    return tracking.runs.get(run_id).metrics[0].value
+
+
+@pytest.fixture
+def run_id(tracking: Tracking) -> str:
+    return tracking.runs.create("0", 1).info.id
+
+
+def test_the_greatest_step_is_the_latest_however_late_it_comes(tracking: Tracking, run_id: str) -> None:
+    tracking.batches.log(run_id, metrics=[_metric(3.0, step=3), _metric(1.0, step=1)])
+    tracking.batches.log(run_id, metrics=[_metric(2.0, step=2)])
+    assert _latest(tracking, run_id) == 3.0
+    tracking.batches.log(run_id, metrics=[_metric(4.0, step=3, at=2_000)])
+    assert _latest(tracking, run_id) == 4.0
+
+
+def test_a_batch_that_is_sent_twice_is_in_the_history_once(tracking: Tracking, run_id: str) -> None:
+    for _ in range(2):
+        tracking.batches.log(run_id, metrics=[_metric(1.0), _metric(2.0), _metric(math.nan)])
+    assert len(tracking.metrics.history(run_id, "m", limit=10)) == 3
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308])
+def test_any_double_comes_back(tracking: Tracking, run_id: str, value: float) -> None:
+    tracking.batches.log(run_id, metrics=[_metric(value)])
+    found = tracking.metrics.history(run_id, "m", limit=1)[0].value
+    assert found == value or (math.isnan(found) and math.isnan(value))
+
+
+def test_a_history_comes_in_pages(tracking: Tracking, run_id: str) -> None:
+    tracking.batches.log(run_id, metrics=[_metric(float(step), step, at=step) for step in range(10)])
+    pages = [tracking.metrics.history(run_id, "m", limit=4, start=start) for start in (0, 4, 8)]
+    assert [one.step for page in pages for one in page] == list(range(10))
+
+
+def test_a_param_is_written_once(tracking: Tracking, run_id: str) -> None:
+    tracking.batches.log(run_id, params=[("a", "1")])
+    tracking.batches.log(run_id, params=[("a", "1")])
+    with pytest.raises(InvalidInput, match="another value"):
+        tracking.batches.log(run_id, params=[("b", "2"), ("a", "2")])
+    assert tracking.runs.get(run_id).params == {"a": "1"}
+
+
+def test_the_name_and_its_tag_are_one(tracking: Tracking, run_id: str) -> None:
+    tracking.batches.log(run_id, tags={"mlflow.runName": "x"})
+    assert tracking.runs.get(run_id).info.name == "x"
+    tracking.runs.update(run_id, name="y")
+    assert tracking.runs.get(run_id).tags["mlflow.runName"] == "y"
+
+
+def test_a_deleted_run_takes_nothing(tracking: Tracking, run_id: str) -> None:
+    tracking.runs.delete(run_id, 2)
+    with pytest.raises(InvalidInput, match="run_id"):
+        tracking.batches.log(run_id, tags={"a": "1"})
+    tracking.runs.restore(run_id, 3)
+    tracking.batches.log(run_id, tags={"a": "1"})
+
+
+def test_a_data_set_is_listed_under_its_experiment(tracking: Tracking, run_id: str) -> None:
+    one = DatasetInput(name="d", digest="1", tags={"mlflow.data.context": "training"})
+    tracking.batches.log_inputs(run_id, [one, one])
+    assert tracking.runs.get(run_id).inputs == (one,)
+    assert [(found.name, found.context) for found in tracking.inputs.summaries(["0"])] == [("d", "training")]
+
+
+def test_the_default_experiment_is_there_and_stays(tracking: Tracking) -> None:
+    assert tracking.experiments.get("0", 1).name == "Default"
+    with pytest.raises(InvalidInput):
+        tracking.experiments.delete("0", 1)
+
+
+def test_the_name_of_a_deleted_experiment_is_taken(tracking: Tracking) -> None:
+    tracking.experiments.delete(tracking.experiments.create("a", 1), 2)
+    with pytest.raises(Conflict, match="restore"):
+        tracking.experiments.create("a", 3)
+
+
+def test_a_run_of_no_experiment_is_refused(tracking: Tracking) -> None:
+    with pytest.raises(NotFound):
+        tracking.runs.create("99", 1)
