@@ -7,10 +7,27 @@ A project declares its tasks with the names handed out here:
 'brier'
 """
 
+from tropism.core.experiment import Experiment, Namespace, Ramp, Variant
+from tropism.core.metric import Metric
 from tropism.core.monitoring import Monitoring, Rule
 from tropism.core.privacy import JournalPolicy
 from tropism.core.task import Feature, Gate, Policy, Task, Triggers
 
-__all__ = ["Feature", "Gate", "JournalPolicy", "Monitoring", "Policy", "Rule", "Task", "Triggers", "__version__"]
+__all__ = [
+    "Experiment",
+    "Feature",
+    "Gate",
+    "JournalPolicy",
+    "Metric",
+    "Monitoring",
+    "Namespace",
+    "Policy",
+    "Ramp",
+    "Rule",
+    "Task",
+    "Triggers",
+    "Variant",
+    "__version__",
+]
 
 __version__ = "0.1.0"

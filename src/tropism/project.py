@@ -1,5 +1,5 @@
-"""Reads a project's `project.py`: the tasks and features that it declares, checked, with the line and the fix of each
-mistake."""
+"""Reads a project's `project.py`: the tasks, features and experiments that it declares, checked, with the line and the
+fix of each mistake."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import runpy
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tropism.core import plugins
 from tropism.core.errors import Fault, ProjectInvalid, TropismError
+from tropism.core.experiment import Experiment, Namespace, Ramp, Variant
+from tropism.core.faults import one_of
+from tropism.core.metric import Metric
+from tropism.core.misfits import choices, place, steps, value_at
 from tropism.core.monitoring import Monitoring, Rule
 from tropism.core.privacy import JournalPolicy
-from tropism.core.task import Dtype, Feature, Gate, Kind, Policy, Task, Triggers
+from tropism.core.source_page import SourcePage, function_of
+from tropism.core.task import Feature, Gate, Policy, Task, Triggers
 from tropism.features import (
     Aggregation,
     CsvSource,
@@ -33,7 +38,6 @@ from tropism.features import (
     StreamSource,
 )
 from tropism.features.pipelines import fitting
-from tropism.features.views import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +57,7 @@ _OF_TASKS: tuple[type[msgspec.Struct], ...] = (
     Rule,
 )
 _OF_FEATURES: tuple[type[msgspec.Struct], ...] = (Entity, FeatureView, Field, Aggregation)
+_OF_EXPERIMENTS: tuple[type[msgspec.Struct], ...] = (Experiment, Variant, Ramp, Namespace, Metric)
 _SOURCES: tuple[type[msgspec.Struct], ...] = (
     StreamSource,
     ParquetSource,
@@ -61,9 +66,11 @@ _SOURCES: tuple[type[msgspec.Struct], ...] = (
     SqlSource,
     LakeSource,
 )
-_STRUCTS = {one.__name__: one for one in (*_OF_TASKS, *_OF_FEATURES, *_SOURCES)}
+_STRUCTS = {one.__name__: one for one in (*_OF_TASKS, *_OF_FEATURES, *_SOURCES, *_OF_EXPERIMENTS)}
+_FIELDS = {name: one.__struct_fields__ for name, one in _STRUCTS.items()}
 _NAMES = {
     "Task": "task",
+    "Experiment": "experiment",
     "Entity": "entity",
     "FeatureView": "feature view",
     "StreamSource": "stream",
@@ -72,6 +79,9 @@ _NAMES = {
 _MANY = {
     "features": 'use a tuple: features=(Feature("a"), Feature("b"))',
     "rules": 'use a tuple: rules=(Rule("slow", "latency_p95 > 200ms"),)',
+    "variants": 'use a tuple: variants=(Variant(name="now"), Variant(name="new", version=2))',
+    "metrics": 'use a tuple: metrics=(Metric(name="loss", role="decision"),)',
+    "ramp.steps": "use a tuple: steps=(0.05, 0.5, 1.0)",
     "fields": 'use a list: fields=[Field("a"), Field("b")]',
 }
 _WRITTEN = {
@@ -89,11 +99,14 @@ _MADE_OF = {
     "journal": "JournalPolicy",
     "monitoring": "Monitoring",
     "rules": "Rule",
+    "variants": "Variant",
+    "metrics": "Metric",
+    "ramp": "Ramp",
+    "namespace": "Namespace",
     "entity": "Entity",
     "source": "ParquetSource",
     "fields": "Field",
 }
-_CHOICES = {"kind": get_args(Kind), "type": get_args(Dtype), "known": get_args(Known)}
 
 
 def load_project(path: Path) -> tuple[Task, ...]:
@@ -122,14 +135,26 @@ def load_features(path: Path) -> tuple[Definition, ...]:
         ProjectInvalid: as `load_project`, or two of a kind have one name.
     """
     page, names = _loaded(path)
-    bound = [part for value in names.values() for part in (value if isinstance(value, list | tuple) else (value,))]
     kinds = (Entity, StreamSource, FeatureView, OnDemand)
-    found = tuple({id(one): one for one in bound if isinstance(one, kinds)}.values())
+    found = tuple({id(one): one for one in _bound(names) if isinstance(one, kinds)}.values())
     _require_unique(page, found)
     for one in found:
         if not isinstance(one, OnDemand):
-            _require_types(page, one, page.declaration(type(one).__name__, one.name))
+            _require_types(page, one, page.declaration({type(one).__name__}, one.name))
     return found
+
+
+def load_experiments(path: Path) -> tuple[Experiment, ...]:
+    """Every `Experiment` bound to a name in the file, or in a list or tuple that is; none where there is none.
+
+    Raises:
+        ProjectInvalid: as `load_project`, two have one name, or one is of a task that the file does not declare.
+    """
+    page, names = _loaded(path)
+    found = tuple({id(one): one for one in _bound(names) if isinstance(one, Experiment)}.values())
+    _require_unique(page, found)
+    tasks = {task.name for task in names.values() if isinstance(task, Task)}
+    return tuple(_checked_experiment(page, one, tasks) for one in found)
 
 
 def load_pipelines(path: Path) -> dict[str, Pipeline]:
@@ -145,23 +170,23 @@ def load_pipelines(path: Path) -> dict[str, Pipeline]:
     return {name: value for name, value in names.items() if isinstance(value, Pipeline)}
 
 
-def refusal_of(path: Path, task: Task, error: TropismError) -> ProjectInvalid:
-    """What is wrong with a task that the file declares, with the file and the line of each fault."""
-    page = _Page(path.name, ast.parse(_read(path), path.name))
-    call = page.declaration("Task", task.name)
-    place = page.name if call is None else f"{page.name}:{call.lineno}"
-    faults = (Fault(f"{page.place(call, one.field, place)} {one.field}", one.value, one.fix) for one in error.faults)
+def refusal_of(path: Path, made: Task | Experiment, error: TropismError) -> ProjectInvalid:
+    """What is wrong with something that the file declares, with the file and the line of each fault."""
+    page = SourcePage(path.name, ast.parse(_read(path), path.name), _FIELDS)
+    call = page.declaration({type(made).__name__}, made.name)
+    start = _start(page, call)
+    faults = (Fault(f"{page.place(call, one.field, start)} {one.field}", one.value, one.fix) for one in error.faults)
     return ProjectInvalid(error.message, *faults)
 
 
-def _loaded(path: Path) -> tuple[_Page, dict[str, Any]]:
+def _loaded(path: Path) -> tuple[SourcePage, dict[str, Any]]:
     source = _read(path)
     try:
-        page = _Page(path.name, ast.parse(source, path.name))
+        page = SourcePage(path.name, ast.parse(source, path.name), _FIELDS)
     except (SyntaxError, ValueError) as error:
-        place = f"{path.name}:{getattr(error, 'lineno', None) or 1}"
+        line = f"{path.name}:{getattr(error, 'lineno', None) or 1}"
         reason = getattr(error, "msg", str(error))
-        raise ProjectInvalid(f"{path.name} does not parse: {reason}", Fault(place, "", "mend this line")) from error
+        raise ProjectInvalid(f"{path.name} does not parse: {reason}", Fault(line, "", "mend this line")) from error
     return page, _run(path, page)
 
 
@@ -176,7 +201,7 @@ def _read(path: Path) -> bytes:
         raise ProjectInvalid(f"{path.name} cannot be read", fault) from error
 
 
-def _run(path: Path, page: _Page) -> dict[str, Any]:
+def _run(path: Path, page: SourcePage) -> dict[str, Any]:
     try:
         with _importable(path.parent):
             return runpy.run_path(str(path), run_name="tropism_project")
@@ -194,40 +219,40 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path[:] = before
 
 
-def _refusal(path: Path, page: _Page, error: BaseException) -> ProjectInvalid:
+def _refusal(path: Path, page: SourcePage, error: BaseException) -> ProjectInvalid:
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
     call = page.call(frames[-1]) if frames else None
-    place = f"{path.name}:{frames[-1].lineno}" if frames else path.name
+    start = f"{path.name}:{frames[-1].lineno}" if frames else path.name
     half_made = _half_made(error)
-    fault = None if half_made is None else _type_fault(page, half_made, call, place)
+    fault = None if half_made is None else _type_fault(page, half_made, call, start)
     if fault is not None:
         return ProjectInvalid(f"{_title(half_made)} is not valid", fault)
     if isinstance(error, TropismError):
         faults = [
-            Fault(f"{page.place(call, one.field, place)} {one.field}", one.value, one.fix) for one in error.faults
+            Fault(f"{page.place(call, one.field, start)} {one.field}", one.value, one.fix) for one in error.faults
         ]
         return ProjectInvalid(error.message, *faults)
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return ProjectInvalid(f"{path.name} does not run: {reason}", _fault(page, call, place, error))
+    return ProjectInvalid(f"{path.name} does not run: {reason}", _fault(page, call, start, error))
 
 
-def _fault(page: _Page, call: ast.Call | None, place: str, error: BaseException) -> Fault:
-    struct = _STRUCTS.get(_function(call)) if call is not None else None
+def _fault(page: SourcePage, call: ast.Call | None, start: str, error: BaseException) -> Fault:
+    struct = _STRUCTS.get(function_of(call)) if call is not None else None
     unexpected = re.search(r"Unexpected keyword argument '(\w+)'", str(error))
     if unexpected is not None:
         fields = struct.__struct_fields__ if struct is not None else _every_field()
-        return Fault(page.place(call, unexpected[1], place), repr(unexpected[1]), _nearest(unexpected[1], fields))
+        return Fault(page.place(call, unexpected[1], start), repr(unexpected[1]), _nearest(unexpected[1], fields))
     missing = re.search(r"[Mm]issing (?:\d+ )?required (?:[\w-]+ )?arguments?:? '(\w+)'", str(error))
     if missing is not None:
         where = "" if struct not in _OF_TASKS else "; docs/tasks.md explains every field"
-        return Fault(place, "", f"add {missing[1]}=...{where}")
+        return Fault(start, "", f"add {missing[1]}=...{where}")
     if "positional arguments" in str(error) and struct not in _OF_TASKS and struct is not None:
-        return Fault(place, "", f"name the arguments: {', '.join(f'{name}=' for name in struct.__struct_fields__)}")
+        return Fault(start, "", f"name the arguments: {', '.join(f'{name}=' for name in struct.__struct_fields__)}")
     if "positional arguments" in str(error):
-        return Fault(place, "", 'name the arguments: Task(name="payments", kind="binary", ...)')
+        return Fault(start, "", 'name the arguments: Task(name="payments", kind="binary", ...)')
     if isinstance(error, ModuleNotFoundError):
-        return Fault(place, repr(error.name), "install it, or put the module beside project.py")
-    return Fault(place, "", "mend this line")
+        return Fault(start, repr(error.name), "install it, or put the module beside project.py")
+    return Fault(start, "", "mend this line")
 
 
 def _half_made(error: BaseException) -> msgspec.Struct | None:
@@ -239,63 +264,88 @@ def _half_made(error: BaseException) -> msgspec.Struct | None:
     return None
 
 
-def _type_fault(page: _Page, made: msgspec.Struct, call: ast.Call | None, place: str) -> Fault | None:
+def _type_fault(page: SourcePage, made: msgspec.Struct, call: ast.Call | None, start: str) -> Fault | None:
     """The value of the wrong type, found by a round trip, since a struct's constructor takes anything."""
     try:
         plain = msgspec.to_builtins(made)
         msgspec.convert(plain, type(made))
     except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `$.")
-        field = where.rstrip("`")
-        return Fault(f"{page.place(call, field, place)} {field}", _shown(plain, field), _remedy(reason, field))
+        reason, field = place(error)
+        return Fault(f"{page.place(call, field, start)} {field}", _shown(plain, field), _remedy(reason, made, field))
     except (TypeError, TropismError):
         return None
     return None
 
 
-def _remedy(reason: str, field: str) -> str:
-    name = _parts(field)[-1] if field else ""
-    if "enum" in reason and name in _CHOICES:
-        return f"use one of: {', '.join(_CHOICES[name])}"
+def _remedy(reason: str, made: msgspec.Struct, field: str) -> str:
+    known = choices(type(made), field)
+    if "enum" in reason and known:
+        return f"use one of: {', '.join(known)}"
     expected = re.match(r"Expected `([\w |]+)`", reason)
     if expected is None:
         return reason
+    struct = next((_MADE_OF[part] for part in reversed(steps(field)) if part in _MADE_OF), "object")
     if expected[1] == "object":
-        struct = next((_MADE_OF[part] for part in reversed(_parts(field)) if part in _MADE_OF), "object")
         return f"write {struct}(...)"
     if field in _MANY:
         return _MANY[field]
-    words = [_WRITTEN.get(word, "None" if word == "null" else word) for word in expected[1].split(" | ")]
+    written = _WRITTEN | {"object": f"{struct}(...)", "null": "None"}
+    words = [written.get(word, word) for word in expected[1].split(" | ")]
     return f"use {' or '.join(words)}"
 
 
-def _checked(page: _Page, task: Task) -> Task:
-    call = page.declaration("Task", task.name)
+def _checked(page: SourcePage, task: Task) -> Task:
+    call = page.declaration({"Task"}, task.name)
     _require_types(page, task, call)
-    place = page.name if call is None else f"{page.name}:{call.lineno}"
     known = plugins.names("tropism.learners")
     for learner in task.learners:
         if learner not in known:
-            fault = Fault(f"{page.place(call, 'learners', place)} learners", repr(learner), _nearest(learner, known))
+            field = f"{page.place(call, 'learners', _start(page, call))} learners"
+            fault = Fault(field, repr(learner), _nearest(learner, known))
             raise ProjectInvalid(f"{_title(task)} is not valid", fault)
     return msgspec.convert(msgspec.to_builtins(task), Task)
 
 
-def _require_types(page: _Page, made: msgspec.Struct, call: ast.Call | None) -> None:
-    place = page.name if call is None else f"{page.name}:{call.lineno}"
-    fault = _type_fault(page, made, call, place)
+def _checked_experiment(page: SourcePage, made: Experiment, tasks: set[str]) -> Experiment:
+    """As it is after it was stored: its parameters are what JSON has."""
+    call = page.declaration({"Experiment"}, made.name)
+    _require_types(page, made, call)
+    if made.task not in tasks:
+        fault = Fault("task", repr(made.task), one_of(made.task, tasks, "tasks", "declare it in this file"))
+    else:
+        try:
+            return msgspec.json.decode(msgspec.json.encode(made), type=Experiment)
+        except (TypeError, ValueError) as error:
+            fault = Fault("variants", str(error), "use parameters that JSON has: numbers, texts, lists, dictionaries")
+    where = page.place(call, fault.field, _start(page, call))
+    raise ProjectInvalid(f"{_title(made)} is not valid", Fault(f"{where} {fault.field}", fault.value, fault.fix))
+
+
+def _require_types(page: SourcePage, made: msgspec.Struct, call: ast.Call | None) -> None:
+    fault = _type_fault(page, made, call, _start(page, call))
     if fault is not None:
         raise ProjectInvalid(f"{_title(made)} is not valid", fault)
 
 
-def _require_unique(page: _Page, declared: Sequence[Task | Definition]) -> None:
+def _require_unique(page: SourcePage, declared: Sequence[Task | Experiment | Definition]) -> None:
     names = [("OnDemand" if isinstance(one, OnDemand) else type(one).__name__, one.name) for one in declared]
     for kind, name in names:
         if names.count((kind, name)) > 1:
-            lines = ", ".join(str(call.lineno) for call in page.declarations(kind, name))
-            place = f"{page.name}:{lines}" if lines else page.name
+            made_by = {kind, "on_demand"} if kind == "OnDemand" else {kind}
+            lines = ", ".join(str(call.lineno) for call in page.declarations(made_by, name))
+            where = f"{page.name}:{lines}" if lines else page.name
             many = "entities" if kind == "Entity" else f"{_NAMES[kind]}s"
-            raise ProjectInvalid(f"two {many} have one name", Fault(place, repr(name), "give each its own name"))
+            raise ProjectInvalid(f"two {many} have one name", Fault(where, repr(name), "give each its own name"))
+
+
+def _start(page: SourcePage, call: ast.Call | None) -> str:
+    """Where a declaration begins; the file, where it is not written out."""
+    return page.name if call is None else f"{page.name}:{call.lineno}"
+
+
+def _bound(names: dict[str, Any]) -> list[Any]:
+    """What is bound to a name, or in a list or tuple that is."""
+    return [part for value in names.values() for part in (value if isinstance(value, list | tuple) else (value,))]
 
 
 def _title(made: object) -> str:
@@ -313,81 +363,7 @@ def _nearest(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(known)}"
 
 
-def _parts(field: str) -> list[str]:
-    """The steps of a field's path.
-
-    >>> _parts("features[0].type")
-    ['features', '0', 'type']
-    """
-    return re.findall(r"[^.\[\]]+", field)
-
-
 def _shown(plain: Any, field: str) -> str:
-    for part in _parts(field):
-        try:
-            plain = plain[part] if isinstance(plain, dict) else plain[int(part)]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return ""
-    text = repr(plain)
+    found = value_at(plain, field)
+    text = "" if found is msgspec.UNSET else repr(found)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _function(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-
-
-class _Page:
-    """The text of a project file: where each call and each of its arguments stands."""
-
-    def __init__(self, name: str, tree: ast.Module) -> None:
-        self.name = name
-        self._calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-
-    def call(self, frame: traceback.FrameSummary) -> ast.Call | None:
-        """The call that a frame was in."""
-        where = (frame.lineno, frame.colno, frame.end_lineno, frame.end_colno)
-        for call in self._calls:
-            if (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset) == where:
-                return call
-        return None
-
-    def declarations(self, kind: str, name: str) -> list[ast.Call]:
-        """The calls that make one of a kind, such as a `Task`, of that name, as far as it is written out in them."""
-        made_by = {kind, "on_demand"} if kind == "OnDemand" else {kind}
-        return [call for call in self._calls if _function(call) in made_by and _says(call, name)]
-
-    def declaration(self, kind: str, name: str) -> ast.Call | None:
-        found = self.declarations(kind, name)
-        return found[0] if len(found) == 1 else None
-
-    def place(self, call: ast.Call | None, field: str, otherwise: str) -> str:
-        """File and line of a call's argument, as far down its path as it is written out."""
-        if call is None:
-            return otherwise
-        node: ast.expr | None = call
-        line = call.lineno
-        for part in _parts(field):
-            node = _step(node, part)
-            if node is None:
-                break
-            line = node.lineno
-        return f"{self.name}:{line}"
-
-
-def _says(call: ast.Call, name: str) -> bool:
-    value = _step(call, "name")
-    return isinstance(value, ast.Constant) and value.value == name
-
-
-def _step(node: ast.expr | None, part: str) -> ast.expr | None:
-    """An argument of a call by its name, an element of a tuple or list by its number or its own name."""
-    if isinstance(node, ast.Call):
-        named = next((one.value for one in node.keywords if one.arg == part), None)
-        fields = getattr(_STRUCTS.get(_function(node)), "__struct_fields__", ())
-        position = fields.index(part) if part in fields else len(node.args)
-        return named or (node.args[position] if position < len(node.args) else None)
-    if isinstance(node, ast.Tuple | ast.List):
-        if part.isdigit():
-            return node.elts[int(part)] if int(part) < len(node.elts) else None
-        return next((one for one in node.elts if isinstance(one, ast.Call) and _says(one, part)), None)
-    return None

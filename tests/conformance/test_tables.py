@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import pkgutil
 import subprocess
 import sys
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
+import tropism.storage.tables
 from tropism.core.errors import NotReady, SettingInvalid, TropismError
 from tropism.storage.tables import Database, TablesSettings
 from tropism.storage.tables.revision import REVISION, TABLE
@@ -64,6 +67,9 @@ def _count(database: Database) -> int:
 
 
 def test_migrations_make_what_the_schema_describes(tables_url: str, tables: Database) -> None:
+    for module in pkgutil.iter_modules(tropism.storage.tables.__path__):
+        if module.name.endswith("_schema"):
+            import_module(f"tropism.storage.tables.{module.name}")
     engine = create_engine(tables_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": TABLE, "compare_type": True})

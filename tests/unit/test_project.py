@@ -129,7 +129,7 @@ def test_a_wrong_argument_names_its_line_and_the_fix(
             '[Feature("a"),\n  Feature("b", type="numbr")]',
             "project.py:6 features[1].type",
             "'numbr'",
-            "number, category",
+            "boolean, category, number",
         ),
         ('[Feature("a"),\n  Feature("b",\n  "numbr")]', "project.py:7 features[1].type", "'numbr'", "boolean"),
         ('[Feature("a", minimum="x")]', "project.py:5 features[0].minimum", "'x'", "use a number or None"),

@@ -9,6 +9,7 @@ from tropism.core.errors import Fault, InvalidInput
 
 _UNITS = {"ms": SECOND // 1_000, "s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
 _UNITS["w"] = 7 * _UNITS["d"]
+_DIGITS = 15
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])")
 
 
@@ -25,9 +26,10 @@ def parse_duration(text: str, field: str = "duration") -> int:
     if text == "0":
         return 0
     match = _PATTERN.fullmatch(text)
-    if match is None:
+    if match is None or len(match[1]) > _DIGITS:
         raise InvalidInput(
-            f"{field} is not a duration", Fault(field, repr(text), "write a number and a unit, such as 90s, 6h or 2d")
+            f"{field} is not a duration",
+            Fault(field, repr(text[:80]), "write a number and a unit, such as 90s, 6h or 2d"),
         )
     return round(float(match[1]) * _UNITS[match[2]])
 

@@ -29,6 +29,7 @@ def _json(process: str) -> logging.Formatter:
     import structlog
 
     def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.pop("color_message", None)  # uvicorn's, for terminals
         return {**event, "process": process}
 
     def encoded(event: object, **_: object) -> str:

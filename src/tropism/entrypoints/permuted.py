@@ -16,6 +16,7 @@ from tropism.evaluation.references import reference_scores
 from tropism.experiments.dependence import inflation
 from tropism.feedback.joining import moments
 from tropism.learners.encoding import Encoding
+from tropism.registry.versions import learnt_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,18 +166,12 @@ def _version(platform: Platform, task: Task, version: int | None) -> ModelVersio
     return platform.registry.versions.get(task.name, version)
 
 
-def _learnt_until(version: ModelVersion) -> int:
-    """A row that was predicted later than this (µs) is none that the version has learnt from."""
-    taken = version.data.get("now")
-    return max(version.created_at, taken) if isinstance(taken, int) else version.created_at
-
-
 def _window(platform: Platform, task: Task, version: ModelVersion, rows: int) -> _Window:
     """Reads no features: there may be many more matured rows than are used."""
     now = platform.clock.now()
     matured = platform.cohorts.matured(task, now=now, columns=("at", "label", "label_at"))
     at, labels = moments(matured.table, "at"), matured.table["label"].to_numpy()
-    fresh = len(at) - int(np.searchsorted(at, _learnt_until(version), side="right"))
+    fresh = len(at) - int(np.searchsorted(at, learnt_until(version), side="right"))
     in_sample = fresh < min(FRESH, rows)
     count = min(rows, len(at) if in_sample else fresh)
     if count < FEWEST:

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 _KEYS = ("id", "at", "entity", "writer", "seq")
 _PLAIN = ("id", "at", "entity", "version", "variant", "scores")
 _LABEL = ("label", "label_at", "answered")
+_APART = {"unit", "degraded", "served"}
+"""Columns of predictions that are read only where they are asked for."""
 
 
 class LakeVersions(msgspec.Struct, frozen=True):
@@ -174,9 +176,9 @@ class Cohorts:
         wanted = {*_KEYS, "version", "variant"} | (
             {field.name for field in fields} if columns is None else set(columns)
         )
-        schema = pa.schema(
-            [field for field in fields if field.name in wanted and field.name not in ("unit", "degraded", "served")]
-        )
+        if columns is None:
+            wanted -= _APART
+        schema = pa.schema([field for field in fields if field.name in wanted])
         name = predictions_name(task.name)
         table = self._lake.read(name, schema=schema, since=since, until=until, version=lake.predictions)
         return distinct_predictions(_unpinned(table))
@@ -219,4 +221,6 @@ def _chosen(task: Task, table: pa.Table, models: Collection[int] | None, columns
         wanted = np.isin(table["version"].to_numpy(), np.fromiter(models, dtype=np.int64))
         table = table.filter(pa.array(wanted))
     names = [*_PLAIN, *(f"f_{name}" for name in task.feature_names), *_LABEL]
-    return table.select([name for name in names if columns is None or name in columns])
+    if columns is None:
+        return table.select(names)
+    return table.select([name for name in (*names, *sorted(_APART)) if name in columns])

@@ -1,4 +1,4 @@
-"""One turn of the loop as a durable workflow: observe, decide, train, gate, release.
+"""One turn of the loop as a durable workflow: observe, decide, train, gate, release, and look at experiments.
 
 What a step returns is what the next ones work on, so a cycle that was killed goes on with what it had seen.
 """
@@ -14,6 +14,7 @@ from tropism.loop.gate import Verdict, gate
 from tropism.loop.observe import Observation, observe
 from tropism.loop.release import release
 from tropism.loop.train import Trained, train
+from tropism.loop.trials import Judged, act_on_trials, judge_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,9 @@ def cycle(services: Services) -> Workflow:
         trained = step("train", Trained, lambda: train(services, task, seen, plan, key)) if plan.train else None
         verdicts = step("gate", list[Verdict], lambda: gate(services, task, seen, trained))
         decisions = step("release", list[str], lambda: release(services, task, seen, plan, trained, verdicts, key))
+        judged = step("judge", list[Judged], lambda: judge_trials(services, task, seen)) if seen.trials else []
+        if judged:
+            decisions += step("act", list[str], lambda: act_on_trials(services, task, seen, judged, key))
         result = trained.result if trained is not None else None
         return msgspec.to_builtins(
             CycleResult(

@@ -57,7 +57,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     `lake`: the states of the lake that were read. `prior`: mean label or
     classes' shares, while there is no champion. `new_labels`: labels learnt since the last training (all of
     them before the first). `trained_at`: when a training last ran, whether or not it
-    made a version. `drift_score`, of features and predictions: None where there is too little to compare.
+    made a version. `drift_score`, of features and predictions: None where there is too little to compare. `trials`:
+    experiments that run on its traffic.
     """
 
     now: int
@@ -73,6 +74,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     decay: Decay | None = None
     drift_score: float | None = None
     drift_causes: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
 
 
 def observe(services: Services, task: Task) -> Observation:
@@ -103,6 +105,7 @@ def observe(services: Services, task: Task) -> Observation:
         decay=_decay(task, own, watched),
         drift_score=drifted[0],
         drift_causes=drifted[1],
+        trials=tuple(sorted(one.name for one in registry.experiments.all(task.name, "running"))),
     )
 
 

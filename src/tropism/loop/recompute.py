@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tropism.core.task import Gate, Task
+from tropism.experiments.splits.analysis import Analysis
 from tropism.feedback.cohorts import LakeVersions
 from tropism.loop.gate import evidence_of
 from tropism.loop.observe import OpenTest
+from tropism.loop.trials import split_evidence
+from tropism.registry.experiments import Trial
 
 if TYPE_CHECKING:
     from tropism.loop.services import Services
     from tropism.registry import Decision
 
 _FIGURES = ("n", "estimate", "lower", "upper")
+_SPLIT = ("n", "action", "treatment")
 
 
 class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,8 @@ def recompute(services: Services, decision: Decision) -> Recomputed:
         ArtifactTampered, UnknownVersion: what it rested on is gone or changed.
     """
     stored = decision.evidence
+    if stored.get("comparison") == "split" and "trial" in stored:
+        return _split_again(services, decision)
     if stored.get("comparison") != "paired" or "test" not in stored:
         return Recomputed(
             agrees=None, reason=f"a '{decision.kind}' decision without a paired comparison is not recomputed"
@@ -48,6 +54,23 @@ def recompute(services: Services, decision: Decision) -> Recomputed:
     ]
     if found["verdict"] != stored["verdict"]:
         wrong.append(f"verdict: stored {stored['verdict']}, found {found['verdict']}")
+    reason = "; ".join(wrong) or f"{found['n']} predictions give the same figures"
+    return Recomputed(agrees=not wrong, reason=reason, evidence=found)
+
+
+def _split_again(services: Services, decision: Decision) -> Recomputed:
+    """An experiment's analyses, each bound to nine digits: sums over units come in no fixed order."""
+    stored = decision.evidence
+    task = msgspec.structs.replace(services.registry.tasks.get(decision.model), metric=stored["metric"])
+    lake, trial = msgspec.convert(stored["lake"], LakeVersions), msgspec.convert(stored["trial"], Trial)
+    found = split_evidence(services, task, trial, now=stored["now"], lake=lake)
+    wrong = [f"{name}: stored {stored[name]}, found {found[name]}" for name in _SPLIT if stored[name] != found[name]]
+    for treatment, analyses in stored["analyses"].items():
+        before, again = (
+            msgspec.convert(one, list[Analysis]) for one in (analyses, found["analyses"].get(treatment, []))
+        )
+        same = len(before) == len(again) and all(one.agrees(other) for one, other in zip(before, again, strict=True))
+        wrong += [] if same else [f"the analyses of '{treatment}' differ"]
     reason = "; ".join(wrong) or f"{found['n']} predictions give the same figures"
     return Recomputed(agrees=not wrong, reason=reason, evidence=found)
 

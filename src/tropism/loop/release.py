@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from tropism.core.errors import Conflict
+from tropism.core.errors import Conflict, PolicyRefused
 from tropism.core.identity import derived_id, task_tag
 from tropism.registry import NewChallenge, NewDecision
 
@@ -83,9 +83,12 @@ class _Turn:
         self._registry.decisions.record(decision, now=self._seen.now)
 
     def carry_out(self, verdict: Verdict) -> None:
-        """A verdict that would move a champion that has moved in this turn is left to the next cycle."""
+        """A verdict that would move a champion that has moved in this turn is left to the next cycle; and a promotion
+        while an experiment compares with the champion, until that has ended."""
         moving = verdict.kind in ("promote", "rollback")
         if moving and self.champion != self._seen.champion:
+            return
+        if verdict.kind == "promote" and self._seen.trials:
             return
         decision = self._decision(verdict.kind, verdict.version, verdict.evidence, verdict.test or str(verdict.version))
         if verdict.kind == "promote":
@@ -142,7 +145,7 @@ class _Turn:
         self._registry.challenges.open(new, now=self._seen.now, most=_MOST_TESTS)
 
     def _promote(self, verdict: Verdict, decision: NewDecision) -> None:
-        """Somebody may have moved the champion meanwhile, or the policy may ask for a person."""
+        """Somebody may have moved the champion meanwhile, or the policy may ask for a person, or for a level."""
         if self._task.policy.approval:
             self._registry.decisions.record(decision, now=self._seen.now)
             approval = derived_id(self._seen.now, f"{decision.id}:approval")
@@ -161,7 +164,7 @@ class _Turn:
                 now=self._seen.now,
                 evidence=decision.evidence,
             )
-        except Conflict:
+        except (Conflict, PolicyRefused):
             return
         self._previous, self.champion = self.champion, verdict.version
         self._close(verdict.test, "won")

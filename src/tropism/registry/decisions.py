@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tropism.storage.tables import Database
 
-Kind = Literal["promote", "reject", "wait", "rollback", "keep", "train", "quarantine"]
+Kind = Literal["promote", "reject", "wait", "rollback", "keep", "train", "quarantine", "advance"]
 
 
 class NewDecision(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,8 +12,10 @@ from tropism.registry.aliases import CHAMPION, PREVIOUS, point, pointers
 from tropism.registry.approvals import spend
 from tropism.registry.audit import append
 from tropism.registry.decisions import NewDecision, digest, find_decision, require_same, store_decision
+from tropism.registry.levels import require_top
 from tropism.registry.signature import signature_faults
 from tropism.registry.tasks import find_task
+from tropism.registry.tombstones import require_kept
 from tropism.registry.versions import ModelVersion, require_version, set_state
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ class Promotion:
                 fault = Fault("version", str(version), "nothing is left to do")
                 raise Conflict(f"version {version} is the champion of '{model}' already", fault)
             _require_fit(connection, chosen)
+            require_kept(connection, model, version)
+            if not force:
+                require_top(connection, model, version)
             spend(connection, model, version, decision_id, needed=policy.approval and not force)
             decision = _decision(decision_id, model, "promote", version, actor, now, evidence)
             return _move(connection, decision, version, champion, {"expected": expected, "forced": force})
@@ -117,6 +122,7 @@ class Promotion:
                 fault = Fault("model", repr(model), "promote another version instead")
                 raise Conflict(f"'{model}' has no previous champion to go back to", fault)
             _require_fit(connection, require_version(connection, model, previous))
+            require_kept(connection, model, previous)
             set_state(connection, model, champion, "rolled-back")
             decision = _decision(decision_id, model, "rollback", previous, actor, now, evidence)
             return _move(connection, decision, previous, champion, {"expected": expected})

@@ -10,7 +10,9 @@ from tropism.registry.approvals import Approvals
 from tropism.registry.audit import Audit
 from tropism.registry.challenges import Challenges
 from tropism.registry.decisions import Decisions
+from tropism.registry.experiments import Experiments
 from tropism.registry.features import Features
+from tropism.registry.flags import Flags
 from tropism.registry.jobs import Jobs
 from tropism.registry.leases import Leases
 from tropism.registry.progress import Progress
@@ -43,7 +45,9 @@ class Registry:
     challenges: Challenges = field(init=False)
     approvals: Approvals = field(init=False)
     audit: Audit = field(init=False)
+    experiments: Experiments = field(init=False)
     features: Features = field(init=False)
+    flags: Flags = field(init=False)
     jobs: Jobs = field(init=False)
     leases: Leases = field(init=False)
     progress: Progress = field(init=False)
@@ -58,7 +62,9 @@ class Registry:
         self.challenges = Challenges(self.db)
         self.approvals = Approvals(self.db)
         self.audit = Audit(self.db)
+        self.experiments = Experiments(self.db)
         self.features = Features(self.db)
+        self.flags = Flags(self.db)
         self.jobs = Jobs(self.db)
         self.leases = Leases(self.db)
         self.progress = Progress(self.db)

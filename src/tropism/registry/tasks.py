@@ -67,10 +67,7 @@ class Tasks:
     def get(self, name: str) -> Task:
         """Raises: UnknownTask: there is none of that name; lists those there are."""
         with self._db.read() as connection:
-            task = find_task(connection, name)
-            if task is None:
-                raise _unknown(connection, name)
-            return task
+            return require_task(connection, name)
 
     def all(self) -> tuple[Task, ...]:
         """Every task, by name."""
@@ -101,6 +98,14 @@ def find_task(connection: Connection, name: str) -> Task | None:
     """The task of that name, or None."""
     row = connection.execute(select(tasks).where(tasks.c.name == name)).first()
     return None if row is None else _task(row)
+
+
+def require_task(connection: Connection, name: str) -> Task:
+    """Raises: UnknownTask: there is none of that name; lists those there are."""
+    task = find_task(connection, name)
+    if task is None:
+        raise _unknown(connection, name)
+    return task
 
 
 def _canonical(task: Task) -> str:

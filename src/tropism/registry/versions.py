@@ -106,6 +106,12 @@ class Versions:
         return compare(model, *sides)
 
 
+def learnt_until(version: ModelVersion) -> int:
+    """A row that was predicted later than this (µs) is none that the version has learnt from."""
+    taken = version.data.get("now")
+    return max(version.created_at, taken) if isinstance(taken, int) else version.created_at
+
+
 def require_version(connection: Connection, model: str, version: int) -> ModelVersion:
     """The version. Raises: UnknownModel, UnknownVersion."""
     if 0 < version <= _LARGEST:

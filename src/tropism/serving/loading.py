@@ -11,6 +11,7 @@ from tropism.serving.marking import Unmarked
 from tropism.serving.meters import Meters
 from tropism.serving.scores import checked
 from tropism.serving.snapshot import Deployment, ServedModel, Snapshot
+from tropism.serving.trials import RunningTrial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.features import StreamSource
     from tropism.features.streams import EventReader
+    from tropism.registry.experiments import Trial
     from tropism.serving.marking import Marker
-    from tropism.serving.snapshot import FeatureReaders, Servable, StoredFeatures
+    from tropism.serving.snapshot import FeatureReaders, Servable, Splitting, StoredFeatures
 
 Pushable = tuple["StreamSource", tuple[str, ...]]
 _log = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ class LiveTask(NamedTuple):
     """What the registry says is live for a task: versions of its model, and its labels' mean or frequencies.
 
     `quarantined`: versions of it that crashed a process; they are not loaded, whatever points at them. `features`:
-    reads those that come from the store; the same object for as long as their definitions are the same.
+    reads those that come from the store; the same object for as long as their definitions are the same. `trials`:
+    experiments that run.
     """
 
     task: Task
@@ -39,6 +42,7 @@ class LiveTask(NamedTuple):
     prior: tuple[float, ...] | None = None
     quarantined: frozenset[int] = frozenset()
     features: StoredFeatures | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 class SnapshotLoader:
@@ -88,7 +92,9 @@ class SnapshotLoader:
             wanted = [None if one in live.quarantined else one for one in (live.champion, live.previous)]
             champion, previous = (self._load(live, one) for one in wanted)
             complete &= [champion is None, previous is None] == [one is None for one in wanted]
-            deployments[live.task.name] = self._deployment(live, champion, previous)
+            trials = self._trials(live)
+            complete &= all(len(one.models) == len(one.trial.versions) - 1 for one in trials)
+            deployments[live.task.name] = self._deployment(live, champion, previous, trials)
             quarantined += len(live.quarantined)
         self._remember(deployments)
         self._meters.quarantined = quarantined
@@ -109,7 +115,27 @@ class SnapshotLoader:
         self._readers = readers
         return {name: reader for name, (_, reader) in readers.items()}
 
-    def _deployment(self, live: LiveTask, champion: ServedModel | None, previous: ServedModel | None) -> Deployment:
+    def _trials(self, live: LiveTask) -> tuple[Splitting, ...]:
+        """Those that run, with the models of their treatments; the same objects while nothing about them changes."""
+        last = self._last.get(live.task.name)
+        known = {} if last is None else {one.trial.name: one for one in last.trials}
+        found: list[Splitting] = []
+        for trial in live.trials:
+            treatments = {name: one for name, one in trial.versions.items() if name != trial.spec.control.name}
+            wanted = {name: self._load(live, one) for name, one in treatments.items() if one not in live.quarantined}
+            models = {name: one for name, one in wanted.items() if one is not None}
+            kept = known.get(trial.name)
+            same = kept is not None and (kept.trial, kept.models) == (trial, models)
+            found.append(kept if kept is not None and same else RunningTrial.of(trial, models))
+        return tuple(found)
+
+    def _deployment(
+        self,
+        live: LiveTask,
+        champion: ServedModel | None,
+        previous: ServedModel | None,
+        trials: tuple[Splitting, ...],
+    ) -> Deployment:
         """The one that there is, if it would be the same: of a thousand tasks mostly one has changed."""
         last = self._last.get(live.task.name)
         served, degraded = champion, tuple[str, ...]()
@@ -117,7 +143,7 @@ class SnapshotLoader:
             serving = None if last is None else last.served
             served = previous if serving is None or serving.version in live.quarantined else serving
             degraded = ("champion-quarantined" if live.champion in live.quarantined else "champion-unavailable",)
-        facts = (live.task, served, previous, live.prior, degraded, live.features)
+        facts = (live.task, served, previous, live.prior, degraded, live.features, trials)
         if last is not None and facts == _facts(last):
             return last
         return Deployment(*facts)
@@ -147,6 +173,7 @@ class SnapshotLoader:
 
     def _remember(self, deployments: dict[str, Deployment]) -> None:
         used = [(name, one) for name, d in deployments.items() for one in (d.served, d.previous) if one is not None]
+        used += [(name, one) for name, d in deployments.items() for trial in d.trials for one in trial.models.values()]
         self._kept = {(name, one.version): one for name, one in used}
         self._last = deployments
 
@@ -158,7 +185,7 @@ def _event_reader(source: StreamSource, keys: tuple[str, ...]) -> EventReader:
 
 
 def _facts(last: Deployment) -> tuple[object, ...]:
-    return last.task, last.served, last.previous, last.prior, last.degraded, last.features
+    return last.task, last.served, last.previous, last.prior, last.degraded, last.features, last.trials
 
 
 def _made_up_row(task: Task) -> dict[str, Value]:

@@ -22,6 +22,7 @@ from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import read_request
 from tropism.serving.rows import Note
 from tropism.serving.stored_features import filled
+from tropism.serving.trials import seated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
     from tropism.serving.requests import Ask
-    from tropism.serving.snapshot import Deployment, ServedModel, Snapshot, SnapshotHolder
+    from tropism.serving.snapshot import Deployment, Seat, ServedModel, Snapshot, SnapshotHolder
 
 
 class Scored(NamedTuple):
@@ -43,6 +44,16 @@ class Scored(NamedTuple):
     events: list[Prediction]
     notes: list[tuple[Note, ...]]
     explanations: list[Explanation] | None = None
+
+
+def together(parts: Sequence[Scored], order: Sequence[int]) -> Scored:
+    """Rows that were scored in parts, at their places: `order` has those of the first part, then of the next."""
+    places = sorted(range(len(order)), key=order.__getitem__)
+    events = [event for part in parts for event in part.events]
+    notes = [own for part in parts for own in part.notes]
+    explained = [one for part in parts for one in part.explanations or ()]
+    told = [explained[place] for place in places] if len(explained) == len(places) else None
+    return Scored([events[place] for place in places], [notes[place] for place in places], told)
 
 
 def live(holder: SnapshotHolder) -> Snapshot:
@@ -134,11 +145,39 @@ class Predictions:
             asks = await filled(deployment, asks, now)
         if deployment.private:
             asks = [self._privacy.asked(deployment.task, ask) for ask in asks]
-        pinned = None if version is None else await self._version(deployment, version)
+        if version is not None:
+            return await self._made(deployment, asks, now, explain, pinned=await self._version(deployment, version))
+        if not deployment.trials:
+            return await self._made(deployment, asks, now, explain)
+        return await self._seated(deployment, asks, now, explain)
+
+    async def _seated(self, deployment: Deployment, asks: Sequence[Ask], now: int, explain: bool) -> Scored:
+        """Rows of which some take part in an experiment: those with one variant are scored together."""
+        places = seated(deployment.trials, asks)
+        if len(places) == 1:
+            return await self._made(deployment, asks, now, explain, seat=next(iter(places)))
+        parts = [
+            await self._made(deployment, [asks[place] for place in own], now, explain, seat=seat)
+            for seat, own in places.items()
+        ]
+        order = [place for own in places.values() for place in own]
+        return together(parts, order)
+
+    async def _made(
+        self,
+        deployment: Deployment,
+        asks: Sequence[Ask],
+        now: int,
+        explain: bool,
+        *,
+        seat: Seat | None = None,
+        pinned: ServedModel | None = None,
+    ) -> Scored:
+        """Rows that one model answers: scored, recorded, and told."""
         moments = [now if ask.at is None else ask.at for ask in asks]
         rows = [ask.row for ask in asks]
         if pinned is None:
-            answer = self._predictor.answer(deployment, rows, moments)
+            answer = self._predictor.answer(deployment, rows, moments, seat)
         else:
             answer = self._predictor.pinned(deployment, pinned, rows, moments)
         explained = await explained_rows(answer, rows, moments) if explain else NOT_ASKED

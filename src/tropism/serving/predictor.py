@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tropism.learners.base import Floats, Times
     from tropism.serving.marking import Marker
     from tropism.serving.prediction_cache import PredictionCache
-    from tropism.serving.snapshot import Compiled, Deployment, ServedModel
+    from tropism.serving.snapshot import Compiled, Deployment, Seat, ServedModel
 
 _log = logging.getLogger(__name__)
 CHAMPION = "champion"
@@ -52,9 +52,10 @@ class _Found(NamedTuple):
 class Predictor:
     """Falls back step by step; each step that was needed is named in `degraded`.
 
-    `champion-failed` and `previous-failed`: the model raised, or gave impossible scores. `champion-resting` and
-    `previous-resting`: it did so several times in a row, and is not asked for a while. `no-model`: the task has none
-    yet. A failure is logged when it is the first in a row, and when the model is put to rest.
+    `treatment-failed`, `champion-failed` and `previous-failed`: the model raised, or gave impossible scores.
+    `treatment-resting`, `champion-resting` and `previous-resting`: it did so several times in a row, and is not asked
+    for a while. `no-model`: the task has none yet. A failure is logged when it is the first in a row, and when the
+    model is put to rest.
     """
 
     def __init__(self, marker: Marker | None = None, cache: PredictionCache | None = None) -> None:
@@ -63,11 +64,23 @@ class Predictor:
         self._cache = cache
         self._breakers: dict[tuple[str, int], Breaker] = {}
 
-    def answer(self, deployment: Deployment, rows: Sequence[dict[str, Value]], at: Sequence[int]) -> Answer:
-        """Scores for rows that were checked, asked for `at` these moments in µs. Never raises what a model raises."""
-        degraded = deployment.degraded
+    def answer(
+        self,
+        deployment: Deployment,
+        rows: Sequence[dict[str, Value]],
+        at: Sequence[int],
+        seat: Seat | None = None,
+    ) -> Answer:
+        """Scores for rows that were checked, asked for `at` these moments in µs. Never raises what a model raises.
+
+        `seat`: where the rows take part in an experiment. Its variant is recorded whatever answers in the end: who
+        was assigned to it counts for it.
+        """
+        degraded = deployment.degraded if seat is None else (*deployment.degraded, *seat.degraded)
         served, previous = deployment.served, deployment.previous
-        tries = [] if served is None else [(served, "champion")]
+        variant = CHAMPION if seat is None else seat.variant
+        tries = [] if seat is None or seat.model is None else [(seat.model, "treatment")]
+        tries += [] if served is None else [(served, "champion")]
         if previous is not None and (served is None or previous.version != served.version):
             tries.append((previous, "previous"))
         if served is None:
@@ -78,9 +91,9 @@ class Predictor:
                 continue
             found = self._tried(deployment, model, rows, at)
             if found is not None:
-                return Answer(found.scores, model.version, CHAMPION, degraded, model, found.kept)
+                return Answer(found.scores, model.version, variant, degraded, model, found.kept)
             degraded = (*degraded, f"{name}-failed")
-        return Answer([deployment.baseline] * len(rows), 0, BASELINE, degraded)
+        return Answer([deployment.baseline] * len(rows), 0, BASELINE if seat is None else variant, degraded)
 
     def pinned(
         self, deployment: Deployment, model: ServedModel, rows: Sequence[dict[str, Value]], at: Sequence[int]

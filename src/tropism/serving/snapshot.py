@@ -6,7 +6,7 @@ A request takes the snapshot once and uses it to its end, so a swap in the middl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from tropism.core.errors import Fault, UnknownTask
 from tropism.core.faults import one_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tropism.features.streams.reading import EventReader
     from tropism.learners.base import Floats, Times
     from tropism.learners.encoding import Encoding
+    from tropism.registry.experiments import Trial
 
 
 class Servable(Protocol):
@@ -129,6 +130,35 @@ def _compiled(task: Task, served: ServedModel) -> Lane | None:
         return None
 
 
+class Seat(NamedTuple):
+    """What answers a row: the variant as it is recorded, and the model that is asked first; None is the champion.
+
+    `degraded`: what is already known to be wrong, `treatment-unavailable`.
+    """
+
+    variant: str
+    model: ServedModel | None
+    degraded: tuple[str, ...] = ()
+
+
+class Splitting(Protocol):
+    """An experiment that runs, such as `serving.trials.RunningTrial`."""
+
+    @property
+    def trial(self) -> Trial:
+        """The experiment, and how far it is."""
+        ...
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        """Of the treatments that could be loaded, by variant."""
+        ...
+
+    def seat(self, ask: Any) -> Seat | None:
+        """Of a row (`requests.Ask`) whose unit takes part; None where it does not, or where the row names no unit."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """What answers for one task.
@@ -137,6 +167,7 @@ class Deployment:
     number, or one a class) if it is known. `degraded`: what is already known to be wrong.
     `private`: not all of its predictions may be recorded; then there is no `lane`, as replies have more to say.
     `features`: reads the features that come from the store, for a task with views; None where they cannot be read.
+    `trials`: experiments that run on its traffic; while there are any there is no `lane`.
     """
 
     task: Task
@@ -145,6 +176,7 @@ class Deployment:
     prior: tuple[float, ...] | None = None
     degraded: tuple[str, ...] = ()
     features: StoredFeatures | None = None
+    trials: tuple[Splitting, ...] = ()
     rows: RowReader = field(init=False, repr=False, compare=False)
     lane: Lane | None = field(init=False, repr=False, compare=False)
     tag: int = field(init=False)
@@ -153,7 +185,7 @@ class Deployment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", RowReader(self.task))
         object.__setattr__(self, "private", self.task.journal != JournalPolicy())
-        plain = None if self.degraded or self.private or self.task.views else self.served
+        plain = None if self.degraded or self.private or self.task.views or self.trials else self.served
         object.__setattr__(self, "lane", None if plain is None else plain.lane(self.task))
         object.__setattr__(self, "tag", task_tag(self.task.name))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tropism.loop.durable import Workflows
     from tropism.loop.services import Services
     from tropism.loop.worker import Worker
+    from tropism.registry.experiments import Trial
     from tropism.serving import LiveTask, SnapshotLoader
     from tropism.serving.inside import Crash
     from tropism.serving.marking import Marker
@@ -104,12 +105,16 @@ class Platform(Monitoring):
         give_way()
         pointing = {live.model: live for live in self.registry.aliases.snapshot()}
         give_way()
+        running: dict[str, list[Trial]] = {}
+        for trial in self.registry.experiments.all(status="running"):
+            running.setdefault(trial.task, []).append(trial)
         for task in self.registry.tasks.all():
             found = pointing.get(task.name)
             champion, previous = (None, None) if found is None else (found.champion, found.previous)
             outcasts = quarantined.get(task.name, frozenset())
             features = self.features.task_reader(task) if task.views else None
-            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts, features)
+            trials = tuple(running.get(task.name, ()))
+            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts, features, trials)
 
     def quarantine(self, crash: Crash) -> list[str]:
         """Put the model that a process was inside when it crashed into quarantine; it, as `model/version`.

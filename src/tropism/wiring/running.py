@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from tropism.wiring.platform import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from tropism.config import Settings
+    from tropism.core.experiment import Experiment
     from tropism.featurestore.applying import Applied
 
 
@@ -18,7 +22,7 @@ def open_platform(settings: Settings) -> Platform:
 
 
 def apply_project(settings: Settings) -> tuple[Applied, ...]:
-    """Store what the project's `project.py` declares: its features, then its tasks.
+    """Store what the project's `project.py` declares: its features, then its tasks, then its experiments.
 
     Raises:
         ProjectInvalid: it is not valid; nothing was stored.
@@ -30,19 +34,49 @@ def apply_project(settings: Settings) -> tuple[Applied, ...]:
     from tropism.core.errors import InvalidInput
     from tropism.featurestore.applying import apply_declared
     from tropism.monitoring.segments.rules import check_segments
-    from tropism.project import load_features, load_project, refusal_of
+    from tropism.project import load_experiments, load_features, load_project, refusal_of
 
     path = Path(settings.project) / "project.py"
-    tasks, features = load_project(path), load_features(path)
+    tasks, features, experiments = load_project(path), load_features(path), load_experiments(path)
     for task in (one for one in tasks if not one.views):
         try:
             check_segments(task, task.monitoring.segments)
         except InvalidInput as error:
             raise refusal_of(path, task, error) from error
     platform = open_platform(settings)
-    return apply_declared(
+    _require_draft(platform, path, experiments)
+    applied = apply_declared(
         platform.features, platform.registry.tasks, tasks, features, lambda task, error: refusal_of(path, task, error)
     )
+    return (*applied, *(_declared(platform, one) for one in experiments))
+
+
+def _require_draft(platform: Platform, path: Path, experiments: Sequence[Experiment]) -> None:
+    """What has started stays as it is. Raises: ProjectInvalid: the file has one of them otherwise."""
+    from tropism.core.errors import Conflict, Fault
+    from tropism.project import refusal_of
+
+    started = {one.name: one.spec for one in platform.registry.experiments.all() if one.status != "draft"}
+    for one in experiments:
+        if started.get(one.name, one) != one:
+            fault = Fault("name", repr(one.name), "write it as it was started, or give the new one another name")
+            error = Conflict(f"experiment '{one.name}' has started, so it stays as it is", fault)
+            raise refusal_of(path, one, error)
+
+
+def _declared(platform: Platform, experiment: Experiment) -> Applied:
+    from tropism.core.errors import NotFound
+    from tropism.featurestore.applying import Applied
+
+    registry = platform.registry.experiments
+    try:
+        before = registry.get(experiment.name).spec
+    except NotFound:
+        before = None
+    trial = registry.put(experiment, actor="project", now=platform.clock.now())
+    status = "unchanged" if before == experiment else "created" if before is None else "changed"
+    hint = f"; start it: tropism experiments start {trial.name}" if trial.status == "draft" else ""
+    return Applied(f"experiment {trial.name}", status + hint)
 
 
 def run_worker(settings: Settings) -> None:

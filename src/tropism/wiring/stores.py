@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tropism.feedback.cohorts import Cohorts
     from tropism.feedback.ingestion import Ingestion
     from tropism.registry import Registry
+    from tropism.registry.tracking import Tracking
     from tropism.serving.notices import Listener
     from tropism.storage.blobs import Blobs
     from tropism.storage.journal import JournalWriter
@@ -89,6 +90,12 @@ class Stores:
         from tropism.registry import Registry
 
         return Registry(self.database, self.blobs)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        from tropism.registry.tracking import Tracking
+
+        return Tracking(self.database, self.blobs)
 
     @cached_property
     def lake(self) -> Lake:

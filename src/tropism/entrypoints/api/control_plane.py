@@ -13,13 +13,17 @@ from tropism import __version__
 from tropism.core.errors import Fault, InputError, InvalidInput, MalformedBody, NotFound, TropismError
 from tropism.entrypoints.api.description import describe
 from tropism.entrypoints.api.json_bodies import JsonBodies
+from tropism.entrypoints.api.mlflow import router as mlflow
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
 from tropism.entrypoints.api.routes import (
     alerts,
     analytics,
     decisions,
+    experiments,
     feature_watching,
     features,
+    flags,
+    governance,
     health,
     importance,
     jobs,
@@ -57,8 +61,10 @@ def control_plane(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     watching = (monitoring, monitoring_drift, alerts, analytics, health)
-    for module in (tasks, models, *watching, decisions, jobs, lineage, feature_watching, features, importance):
+    deciding = (decisions, experiments, flags, governance)
+    for module in (tasks, models, *watching, *deciding, jobs, lineage, feature_watching, features, importance):
         app.include_router(module.router)
+    app.include_router(mlflow)
     app.add_exception_handler(TropismError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_request)
     app.add_exception_handler(HTTPException, _refuse_path)
@@ -94,9 +100,14 @@ _FIXES = {"missing": "send it", "extra_forbidden": "leave it out; there is no su
 
 
 def _fault(fault: Mapping[str, Any]) -> Fault:
-    field = ".".join(str(part) for part in fault["loc"])
-    value = "" if fault["type"] == "missing" else str(fault.get("input", ""))[:200]
+    field = _sendable(".".join(str(part) for part in fault["loc"]))
+    value = "" if fault["type"] == "missing" else _sendable(str(fault.get("input", ""))[:200])
     return Fault(field, value, _FIXES.get(fault["type"], fault["msg"]))
+
+
+def _sendable(text: str) -> str:
+    """JSON may hold half a surrogate pair, which a reply cannot."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:

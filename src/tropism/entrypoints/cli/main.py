@@ -14,7 +14,10 @@ from tropism.core.errors import TropismError
 from tropism.entrypoints.cli.alerts import alerts
 from tropism.entrypoints.cli.decisions import decisions
 from tropism.entrypoints.cli.doctor import doctor
+from tropism.entrypoints.cli.experiments import experiments
 from tropism.entrypoints.cli.features import features
+from tropism.entrypoints.cli.flags import flags
+from tropism.entrypoints.cli.governance import card, delete, gates, level, levels, retire, review
 from tropism.entrypoints.cli.health import health
 from tropism.entrypoints.cli.importance import importance
 from tropism.entrypoints.cli.lineage import lineage
@@ -57,14 +60,21 @@ for _command in (
     alerts,
     apply,
     bundle,
+    card,
     decisions,
+    delete,
     demo,
     doctor,
     down,
+    experiments,
     features,
+    flags,
+    gates,
     health,
     importance,
     init,
+    level,
+    levels,
     lineage,
     models,
     monitor,
@@ -72,6 +82,8 @@ for _command in (
     promote,
     release,
     replay,
+    retire,
+    review,
     rollback,
     score,
     run,

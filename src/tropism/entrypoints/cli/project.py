@@ -34,7 +34,9 @@ def init(project: Path, folder: Path | None) -> None:
 @click.command()
 @click.pass_obj
 def apply(project: Path) -> None:
-    """Store the tasks that project.py declares. Changes that would break history are refused.
+    """Store the tasks, features and experiments that project.py declares.
+
+    Changes that would break history are refused.
 
     \b
     tropism -C my-project apply

@@ -16,6 +16,7 @@ from tropism.feedback.joining import moments
 from tropism.loop.losses import features_of, load_model
 from tropism.monitoring.estimation import CBPE, DLE, calibrated, direct_loss
 from tropism.monitoring.segments.masks import masks
+from tropism.registry.versions import learnt_until
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +93,7 @@ class Estimators:
         known = known._replace(looked=now)
         if version.state == "quarantined":
             return known
-        since = _learnt_until(version) + 1
+        since = learnt_until(version) + 1
         at = moments(self._cohorts.matured(task, now=now, since=since, columns=("at",)).table, "at")
         rows = min(1 << (len(at).bit_length() - 1), MOST) if len(at) >= FEWEST else 0
         if rows <= known.rows:
@@ -114,12 +115,6 @@ class Estimators:
         if task.kind != "regression":
             return calibrated(task.kind, scores, labels)
         return direct_loss(features, scores, labels, "mse" if task.metric_name == "mse" else "mae")
-
-
-def _learnt_until(version: ModelVersion) -> int:
-    """A row that was predicted later than this (µs) is none that the version has learnt from."""
-    taken = version.data.get("now")
-    return max(version.created_at, taken) if isinstance(taken, int) else version.created_at
 
 
 def _estimate(task: Task, estimator: Estimator, rows: pa.Table) -> float | None:

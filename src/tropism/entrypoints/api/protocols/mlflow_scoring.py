@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from tropism.serving.requests import Ask
     from tropism.serving.snapshot import Deployment
 
-PROTOCOL = "3.17.2"
-"""The version of MLflow whose protocol this is, as `/version` tells it."""
+PROTOCOL = "3.0.0"
+"""The release of MLflow whose protocol is spoken, as `/version` tells it: from 3.4 on, clients take a server for one
+that stores spans."""
 _READ = ("GET", "HEAD")
 _POST = ("POST",)
 _SUFFIX = "/invocations"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Query
 
 from tropism.entrypoints.api.routes.parts import Parts
+from tropism.registry.decisions import Kind
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 def list_decisions(
     parts: Parts,
     model: str | None = None,
-    kind: Literal["promote", "reject", "wait", "rollback", "keep", "train", "quarantine"] | None = None,
+    kind: Kind | None = None,
     limit: int = Query(default=100, ge=1, le=100_000, description="How many, newest first."),
 ) -> list[dict[str, Any]]:
     """Decisions, newest first."""

@@ -1,0 +1,233 @@
+"""Experiments on live traffic: what the units so far say, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow.compute as pc
+
+from tropism.core.clock import DAY, SECOND
+from tropism.core.durations import parse_duration
+from tropism.core.errors import Conflict, InvalidInput, PolicyRefused
+from tropism.core.identity import derived_id, task_tag
+from tropism.experiments.sample_ratio import sample_ratio
+from tropism.experiments.splits.analysis import analyse
+from tropism.experiments.splits.decision import decide, shared_alphas
+from tropism.loop.exposures import arms, exposed
+from tropism.registry import NewDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from tropism.core.task import Task
+    from tropism.experiments.splits.analysis import Analysis
+    from tropism.experiments.splits.arms import Arm
+    from tropism.feedback.cohorts import LakeVersions
+    from tropism.loop.observe import Observation
+    from tropism.loop.services import Services
+    from tropism.registry.experiments import Ending, Trial
+
+ACTOR = "loop"
+_SETTLED = 60 * SECOND
+"""Every data plane follows a step of the ramp by then."""
+Action = Literal["promote", "keep", "wait", "reject", "advance", "superseded"]
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done about an experiment, and everything needed to find the same again.
+
+    `advance`: its ramp may grow. `superseded`: its control is not the champion any more. `version`: to promote.
+    """
+
+    name: str
+    action: Action
+    version: int | None
+    step: int
+    evidence: dict[str, Any]
+
+
+def judge_trials(services: Services, task: Task, seen: Observation) -> list[Judged]:
+    """A judgement of each experiment that runs on the task's traffic."""
+    return [_judge(services, task, services.registry.experiments.get(name), seen) for name in seen.trials]
+
+
+def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> dict[str, Any]:
+    """What the units of an experiment say, as plain values. The same arguments give the same evidence."""
+    spec, table = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
+    of_metrics = {metric.name: arms(task, trial, metric, table) for metric in spec.metrics}
+    split = sample_ratio(*_split(trial, table))
+    days = (now - (trial.started_at or now)) / DAY
+    alphas = shared_alphas(
+        spec.alpha,
+        spec.harm_alpha,
+        treatments=len(spec.variants) - 1,
+        guardrails=sum(metric.role == "guardrail" for metric in spec.metrics),
+    )
+    found = {
+        variant.name: [
+            one
+            for metric in spec.metrics
+            if (one := _analysis(trial, of_metrics[metric.name], metric.name, variant.name, alphas)) is not None
+        ]
+        for variant in spec.variants[1:]
+    }
+    common = {"comparison": "split", "experiment": trial.name, "now": now, "lake": msgspec.to_builtins(lake)}
+    common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": table.num_rows}
+    common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(found)}
+    if not all(found.values()):
+        missing = [name for name, analyses in found.items() if not analyses]
+        reason = f"no matured units of both the control and {', '.join(missing)} yet"
+        return common | {"action": "keep" if _over(trial, now) else "extend", "treatment": "", "reason": reason}
+    said = decide(
+        found,
+        split,
+        days=days,
+        duration=parse_duration(spec.max_duration) / DAY,
+        alpha=spec.alpha,
+        harm_alpha=spec.harm_alpha,
+    )
+    return {**common, **msgspec.to_builtins(said)}
+
+
+def act_on_trials(services: Services, task: Task, seen: Observation, judged: list[Judged], key: str) -> list[str]:
+    """Carries judgements out; the ids of the decisions. Every write may be repeated."""
+    made = []
+    for one in judged:
+        what = f"{key}:experiment:{one.name}"
+        decision = derived_id(seen.now, what, task_tag(task.name))
+        try:
+            _carry_out(services, task, seen, one, decision)
+        except (Conflict, PolicyRefused):
+            continue  # somebody was faster, or the model's levels do not let it; the next cycle looks again
+        made.append(decision)
+    return made
+
+
+def _judge(services: Services, task: Task, trial: Trial, seen: Observation) -> Judged:
+    control = trial.versions[trial.spec.control.name]
+    step = trial.step
+    if seen.champion != control:
+        tried = seen.champion in trial.versions.values()
+        whose = f"which was tried here, instead of {control}" if tried else f"the control was version {control}"
+        reason = f"version {seen.champion} is the champion now, {whose}"
+        evidence = {"comparison": "split", "experiment": trial.name, "reason": reason}
+        return Judged(name=trial.name, action="superseded", version=None, step=step, evidence=evidence)
+    evidence = split_evidence(services, task, trial, now=seen.now, lake=seen.lake)
+    said, treatment = evidence["action"], evidence["treatment"]
+    if said == "promote":
+        version = trial.versions[treatment]
+        return Judged(name=trial.name, action="promote", version=version, step=step, evidence=evidence)
+    action: Action = {"keep": "keep", "stop-for-harm": "reject"}.get(said, "wait")  # type: ignore[assignment]
+    if action == "wait" and _may_grow(trial, evidence, seen.now):
+        action = "advance"
+    return Judged(name=trial.name, action=action, version=None, step=step, evidence=evidence)
+
+
+def _may_grow(trial: Trial, evidence: Mapping[str, Any], now: int) -> bool:
+    """Whether the next share is due: never the whole of a canary's traffic, as that is a promotion."""
+    steps, ramp = trial.spec.steps, trial.spec.ramp
+    if trial.step + 1 >= len(steps) or evidence["split"]["mismatch"]:
+        return False
+    if trial.spec.mode == "canary" and steps[trial.step + 1] >= 1:
+        return False
+    hold = parse_duration(ramp.hold if ramp is not None else "1d")
+    return now - (trial.stepped_at or now) >= hold
+
+
+def _over(trial: Trial, now: int) -> bool:
+    return now - (trial.started_at or now) >= parse_duration(trial.spec.max_duration)
+
+
+def _split(trial: Trial, table: pa.Table) -> tuple[list[int], list[float]]:
+    """Units of each variant since the last step, and the weights that they should have."""
+    since = (trial.stepped_at or 0) + _SETTLED
+    fresh = table.filter(pc.greater_equal(table["at"], pc.cast(since, table["at"].type)))
+    units = np.asarray(fresh[trial.spec.unit].to_pylist(), dtype=object)
+    variants = np.asarray(fresh["variant"].to_pylist(), dtype=object)
+    names = [one.name for one in trial.spec.variants]
+    counts = [len(set(units[variants == f"{trial.name}/{name}"].tolist())) for name in names]
+    if trial.spec.mode == "canary":
+        return counts, [1 - trial.share, trial.share] if trial.share < 1 else [1e-9, 1.0]
+    return counts, [one.weight for one in trial.spec.variants]
+
+
+def _analysis(
+    trial: Trial, found: Mapping[str, Arm], metric: str, treatment: str, alphas: tuple[float, float]
+) -> Analysis | None:
+    control = trial.spec.control.name
+    if control not in found or treatment not in found:
+        return None
+    wanted = next(one for one in trial.spec.metrics if one.name == metric)
+    return analyse(
+        wanted,
+        found[control],
+        found[treatment],
+        treatment_name=treatment,
+        alpha=alphas[0],
+        harm_alpha=alphas[1],
+        min_units=trial.spec.min_units,
+    )
+
+
+def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, decision_id: str) -> None:
+    registry, now = services.registry, seen.now
+    trial = registry.experiments.get(one.name)
+    if one.action == "superseded":
+        over: Ending = "promoted" if seen.champion in trial.versions.values() else "superseded"
+        registry.experiments.end(one.name, over, actor=ACTOR, now=now, reason=one.evidence["reason"])
+        return
+    decision = NewDecision(
+        id=decision_id,
+        model=task.name,
+        kind=_kind(one.action),
+        at=now,
+        actor=ACTOR,
+        version=one.version,
+        evidence=one.evidence,
+    )
+    if one.action == "promote":
+        _promote(services, task, seen, trial, decision)
+        return
+    registry.decisions.record(decision, now=now)
+    if one.action == "advance":
+        registry.experiments.advance(one.name, one.step, actor=ACTOR, now=now, evidence=decision_id)
+    elif one.action in ("keep", "reject"):
+        ending: Ending = "kept" if one.action == "keep" else "harm"
+        reason = one.evidence["reason"]
+        registry.experiments.end(one.name, ending, actor=ACTOR, now=now, reason=reason, decision_id=decision_id)
+
+
+def _kind(action: Action) -> Literal["promote", "keep", "wait", "reject", "advance"]:
+    if action == "superseded":
+        raise InvalidInput("an experiment that is superseded is no decision")
+    return action
+
+
+def _promote(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> None:
+    """Moves the champion, or asks for approval while the experiment goes on."""
+    registry, now = services.registry, seen.now
+    if task.policy.approval or not trial.spec.automatic:
+        asked = registry.approvals.pending(task.name)
+        if decision.version is None or any(one.version == decision.version for one in asked):
+            return
+        registry.decisions.record(decision, now=now)
+        approval = derived_id(now, f"{decision.id}:approval")
+        registry.approvals.request(approval, task.name, decision.version, decision.id, now=now)
+        return
+    assert decision.version is not None
+    registry.promotion.promote(
+        task.name,
+        decision.version,
+        expected=seen.champion,
+        actor=ACTOR,
+        decision_id=decision.id,
+        policy=task.policy,
+        now=now,
+        evidence=decision.evidence,
+    )
+    reason = decision.evidence["reason"]
+    registry.experiments.end(trial.name, "promoted", actor=ACTOR, now=now, reason=reason, decision_id=decision.id)

@@ -1,0 +1,57 @@
+"""Experiments on live traffic: which variant answers which row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tropism.experiments.assigning import Assigner
+from tropism.serving.snapshot import Seat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tropism.registry.experiments import Trial
+    from tropism.serving.requests import Ask
+    from tropism.serving.snapshot import ServedModel, Splitting
+
+
+_UNAVAILABLE = "treatment-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """An experiment at one step of its ramp. `models`: of the treatments that could be loaded, by variant.
+
+    A variant is recorded as `experiment/variant`.
+    """
+
+    trial: Trial
+    assigner: Assigner
+    models: Mapping[str, ServedModel]
+
+    @classmethod
+    def of(cls, trial: Trial, models: Mapping[str, ServedModel]) -> RunningTrial:
+        """Ready to assign."""
+        return cls(trial, Assigner(trial.spec, trial.share), models)
+
+    def seat(self, ask: Ask) -> Seat | None:
+        """Of a row whose unit takes part; None where it does not, or where the row names no unit."""
+        unit = ask.entity if self.trial.spec.unit == "entity" else ask.unit
+        if not unit:
+            return None
+        variant = self.assigner.assign(unit, ask.row).variant
+        if variant is None:
+            return None
+        model = self.models.get(variant)
+        missing = model is None and variant != self.trial.spec.control.name
+        return Seat(f"{self.trial.name}/{variant}", model, (_UNAVAILABLE,) if missing else ())
+
+
+def seated(trials: Sequence[Splitting], asks: Sequence[Ask]) -> dict[Seat | None, list[int]]:
+    """Places of rows by what answers them. A unit takes part in one experiment at most, as none share units."""
+    places: dict[Seat | None, list[int]] = {}
+    for place, ask in enumerate(asks):
+        found = next((seat for trial in trials if (seat := trial.seat(ask)) is not None), None)
+        places.setdefault(found, []).append(place)
+    return places
