@@ -57,7 +57,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", om
     version: int = 0
     """Version of the task's model that made it; 0 when no model did (the baseline answered, or an import)."""
     variant: str = "champion"
-    """`champion`, `baseline`, `pinned` to a version that the caller asked for, `batch` or `import`."""
+    """`champion`, `baseline`, `experiment/variant` of a unit that takes part in one, `pinned` to a version that
+    the caller asked for, `batch` or `import`."""
     entity: str | None = None
     unit: str | None = None
     degraded: tuple[str, ...] = ()

@@ -47,7 +47,10 @@ _PREDICTION = {
         "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
         "model": {"type": "string"},
         "version": {"type": "integer"},
-        "variant": {"type": "string", "enum": ["champion", "baseline", "pinned"]},
+        "variant": {
+            "type": "string",
+            "description": "`champion`, `baseline`, `pinned`, or `experiment/variant` of a unit that takes part in one",
+        },
         "degraded": {"type": "array", "items": {"type": "string"}},
         "warnings": {"type": "array", "items": {"type": "string"}},
         "recorded": {"type": "boolean", "description": "There, and false, if the task's journal policy left it out."},

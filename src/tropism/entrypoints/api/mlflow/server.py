@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tropism.entrypoints.api.mlflow.calls import Context
 
+
 async def version(_: Request) -> Response:
     """The release of MLflow whose protocol this is."""
     return PlainTextResponse(PROTOCOL)
