@@ -30,12 +30,17 @@ SOURCES = ("loss", "outcome", "predictions")
 """What a metric can be of: the loss of the task's metric, the outcome itself, or how many predictions there were."""
 
 
+def matured_whole(task: Task, now: int) -> int:
+    """Until when (µs) the days are whole whose outcome windows have all closed."""
+    return (now - task.window) // DAY * DAY
+
+
 def exposed(cohorts: Cohorts, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> pa.Table:
     """Predictions of an experiment's units since it started, with scores and labels, of days that have matured whole.
 
     Rows without scores are left out; they have no loss.
     """
-    unit, whole = trial.spec.unit, (now - task.window) // DAY * DAY
+    unit, whole = trial.spec.unit, matured_whole(task, now)
     columns = ("at", "variant", "scores", "label", unit)
     table = cohorts.matured(task, now=now, since=trial.started_at, until=whole, versions=lake, columns=columns).table
     own = pc.starts_with(table["variant"], f"{trial.name}/")

@@ -15,7 +15,7 @@ from tropism.core.identity import derived_id, task_tag
 from tropism.experiments.sample_ratio import sample_ratio
 from tropism.experiments.splits.analysis import analyse
 from tropism.experiments.splits.decision import decide, shared_alphas
-from tropism.loop.exposures import arms, exposed
+from tropism.loop.exposures import arms, exposed, matured_whole
 from tropism.registry import NewDecision
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tropism.core.metric import Metric
     from tropism.core.task import Task
     from tropism.experiments.splits.analysis import Analysis
     from tropism.experiments.splits.arms import Arm
@@ -58,38 +59,17 @@ def judge_trials(services: Services, task: Task, seen: Observation) -> list[Judg
 def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> dict[str, Any]:
     """What the units of an experiment say, as plain values. The same arguments give the same evidence."""
     spec, table = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
-    of_metrics = {metric.name: arms(task, trial, metric, table) for metric in spec.metrics}
-    split = sample_ratio(*_split(trial, table))
-    days = (now - (trial.started_at or now)) / DAY
-    alphas = shared_alphas(
-        spec.alpha,
-        spec.harm_alpha,
-        treatments=len(spec.variants) - 1,
-        guardrails=sum(metric.role == "guardrail" for metric in spec.metrics),
-    )
-    found = {
-        variant.name: [
-            one
-            for metric in spec.metrics
-            if (one := _analysis(trial, of_metrics[metric.name], metric.name, variant.name, alphas)) is not None
-        ]
-        for variant in spec.variants[1:]
-    }
+    split, found = sample_ratio(*_split(trial, table)), _analyses(task, trial, table)
+    days = (matured_whole(task, now) - (trial.started_at or now)) / DAY
+    duration = parse_duration(spec.max_duration) / DAY
     common = {"comparison": "split", "experiment": trial.name, "now": now, "lake": msgspec.to_builtins(lake)}
     common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": table.num_rows}
     common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(found)}
     if not all(found.values()):
         missing = [name for name, analyses in found.items() if not analyses]
         reason = f"no matured units of both the control and {', '.join(missing)} yet"
-        return common | {"action": "keep" if _over(trial, now) else "extend", "treatment": "", "reason": reason}
-    said = decide(
-        found,
-        split,
-        days=days,
-        duration=parse_duration(spec.max_duration) / DAY,
-        alpha=spec.alpha,
-        harm_alpha=spec.harm_alpha,
-    )
+        return common | {"action": "keep" if days >= duration else "extend", "treatment": "", "reason": reason}
+    said = decide(found, split, days=days, duration=duration, alpha=spec.alpha, harm_alpha=spec.harm_alpha)
     return {**common, **msgspec.to_builtins(said)}
 
 
@@ -122,24 +102,34 @@ def _judge(services: Services, task: Task, trial: Trial, seen: Observation) -> J
         version = trial.versions[treatment]
         return Judged(name=trial.name, action="promote", version=version, step=step, evidence=evidence)
     action: Action = {"keep": "keep", "stop-for-harm": "reject"}.get(said, "wait")  # type: ignore[assignment]
-    if action == "wait" and _may_grow(trial, evidence, seen.now):
+    if action == "wait" and _may_grow(trial, evidence, seen.now - task.window):
         action = "advance"
     return Judged(name=trial.name, action=action, version=None, step=step, evidence=evidence)
 
 
-def _may_grow(trial: Trial, evidence: Mapping[str, Any], now: int) -> bool:
-    """Whether the next share is due: never the whole of a canary's traffic, as that is a promotion."""
+def _may_grow(trial: Trial, evidence: Mapping[str, Any], matured: int) -> bool:
+    """Whether the next share is due: what was predicted at this one has matured (up to `matured`, µs) for long enough.
+    Never the whole of a canary's traffic, as that is a promotion."""
     steps, ramp = trial.spec.steps, trial.spec.ramp
     if trial.step + 1 >= len(steps) or evidence["split"]["mismatch"]:
         return False
     if trial.spec.mode == "canary" and steps[trial.step + 1] >= 1:
         return False
     hold = parse_duration(ramp.hold if ramp is not None else "1d")
-    return now - (trial.stepped_at or now) >= hold
+    return matured - (trial.stepped_at or matured) >= hold
 
 
-def _over(trial: Trial, now: int) -> bool:
-    return now - (trial.started_at or now) >= parse_duration(trial.spec.max_duration)
+def _analyses(task: Task, trial: Trial, table: pa.Table) -> dict[str, list[Analysis]]:
+    """Of each treatment, the metrics that units of both sides have."""
+    spec = trial.spec
+    guardrails = sum(metric.role == "guardrail" for metric in spec.metrics)
+    alphas = shared_alphas(spec.alpha, spec.harm_alpha, treatments=len(spec.variants) - 1, guardrails=guardrails)
+    measured = [(metric, arms(task, trial, metric, table)) for metric in spec.metrics]
+    found: dict[str, list[Analysis]] = {}
+    for treatment in spec.variants[1:]:
+        own = [_analysis(trial, metric, values, treatment.name, alphas) for metric, values in measured]
+        found[treatment.name] = [one for one in own if one is not None]
+    return found
 
 
 def _split(trial: Trial, table: pa.Table) -> tuple[list[int], list[float]]:
@@ -156,14 +146,13 @@ def _split(trial: Trial, table: pa.Table) -> tuple[list[int], list[float]]:
 
 
 def _analysis(
-    trial: Trial, found: Mapping[str, Arm], metric: str, treatment: str, alphas: tuple[float, float]
+    trial: Trial, metric: Metric, found: Mapping[str, Arm], treatment: str, alphas: tuple[float, float]
 ) -> Analysis | None:
     control = trial.spec.control.name
     if control not in found or treatment not in found:
         return None
-    wanted = next(one for one in trial.spec.metrics if one.name == metric)
     return analyse(
-        wanted,
+        metric,
         found[control],
         found[treatment],
         treatment_name=treatment,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from sqlalchemy import select
 
+from tropism.core.durations import format_duration, parse_duration
 from tropism.core.errors import Conflict, Fault, NotFound
-from tropism.core.experiment import Experiment
+from tropism.core.experiment import Experiment, Ramp
 from tropism.registry import generation
 from tropism.registry.aliases import CHAMPION, pointers
 from tropism.registry.audit import append
@@ -21,6 +22,7 @@ from tropism.storage.tables.experiments_schema import experiments
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from tropism.core.task import Task
     from tropism.storage.tables import Database
 
 Ending = Literal["promoted", "kept", "harm", "stopped", "superseded"]
@@ -93,7 +95,8 @@ class Experiments:
         Raises:
             NotFound: there is no such experiment.
             Conflict: it has ended; its mode is none that can be started; its task has no champion; a version does not
-                fit the task or is in quarantine; or another one that runs may share its units.
+                fit the task or is in quarantine; its ramp takes longer than it may; or another one that runs may share
+                its units.
             UnknownVersion: there is no such version.
         """
         with self._db.exclusive() as connection:
@@ -107,6 +110,7 @@ class Experiments:
                 fix = "use 'canary' or 'ab'; challengers run in shadow by themselves (`tropism decisions`)"
                 raise Conflict(f"a '{trial.spec.mode}' cannot be started", Fault("mode", trial.spec.mode, fix))
             versions = _versions(connection, trial.spec)
+            _require_time(trial.spec, require_task(connection, trial.task))
             _require_room(connection, trial.spec)
             changed = {"status": "running", "versions": versions, "step": 0, "started_at": now, "stepped_at": now}
             return _change(connection, trial, changed, "experiment.started", {"versions": versions}, actor, now)
@@ -183,6 +187,18 @@ def _versions(connection: Connection, spec: Experiment) -> dict[str, int]:
     if faults:
         raise Conflict(f"experiment '{spec.name}' cannot start", *faults)
     return found
+
+
+def _require_time(spec: Experiment, task: Task) -> None:
+    """Each step of a ramp waits until what was predicted at it has matured."""
+    growing = len(spec.steps) - (2 if spec.mode == "canary" and spec.steps[-1] >= 1 else 1)
+    hold = parse_duration((spec.ramp or Ramp()).hold)
+    needed = growing * (hold + task.window) - task.window
+    if growing > 0 and needed >= parse_duration(spec.max_duration):
+        wait = f"each waits {task.outcome_window} for outcomes"
+        fix = f"give it more than {format_duration(needed)}, or fewer steps: {wait}"
+        fault = Fault("max_duration", repr(spec.max_duration), fix)
+        raise Conflict(f"the ramp of '{spec.name}' would not come to its end", fault)
 
 
 def _require_room(connection: Connection, spec: Experiment) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from tropism.core.errors import Conflict, NotFound, UnknownTask, UnknownVersion
@@ -84,6 +85,16 @@ def test_a_step_that_somebody_else_took_is_not_taken_twice(registry: Registry) -
         experiments.end("deeper", "promoted", actor="loop", now=8)
     with pytest.raises(Conflict, match="has ended"):
         experiments.start("deeper", actor="me", now=8)
+
+
+def test_a_ramp_that_waits_for_late_outcomes_must_come_to_its_end(registry: Registry) -> None:
+    registry.tasks.apply(msgspec.structs.replace(TASK, outcome_window="7d"), now=2)
+    registry.experiments.put(canary(), actor="me", now=2)
+    with pytest.raises(Conflict, match="would not come to its end") as caught:
+        registry.experiments.start("deeper", actor="me", now=3)
+    assert caught.value.faults[0].fix.startswith("give it more than 17d")
+    registry.experiments.put(canary(max_duration="18d"), actor="me", now=3)
+    registry.experiments.start("deeper", actor="me", now=4)
 
 
 def test_units_are_shared_by_no_two_experiments(registry: Registry) -> None:
