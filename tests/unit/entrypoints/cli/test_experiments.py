@@ -14,6 +14,7 @@ CANARY: dict[str, Any] = {
     "name": "trees",
     "task": "payments",
     "mode": "canary",
+    "max_duration": "30d",
     "variants": [{"name": "now"}, {"name": "new", "version": 2}],
     "targeting": "country == 'DE'",
     "description": "two trees instead of one",
