@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from typing import Any
 import numpy as np
 from feature_peers.contestants import Contestant, Worker
 from measuring.environments import NotInstalled, environment, pinned
+from measuring.machine import machine
 from measuring.processes import stop_on_signals
 from sklearn.datasets import load_digits
 
@@ -151,15 +151,8 @@ def show(name: str, one: dict[str, Any]) -> None:
 
 
 def described(peers: list[str]) -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpus = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return {
-        "machine": {
-            "cpu": cpus[0] if cpus else platform.processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "load": round(os.getloadavg()[0], 1),
-        },
+        "machine": machine(),
         "versions": {
             **{name: version(name) for name in ("tropism", "numpy", "scikit-learn")},
             **{name: pinned(PEERS[name], name) for name in peers},

@@ -29,7 +29,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -42,6 +41,7 @@ from drift_peers.contestants import ERROR_DETECTORS, HERE, PEERS, ours, peers
 from drift_peers.simulated import MONTH, RATES
 from feature_peers.contestants import Contestant, Failed
 from measuring.environments import NotInstalled, pinned
+from measuring.machine import machine
 from measuring.processes import stop_on_signals
 
 RESULTS = Path(__file__).parent / "results" / "drift.json"
@@ -215,16 +215,8 @@ def added(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(names: list[str]) -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpus = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return {
-        "machine": {
-            "cpu": cpus[0] if cpus else platform.processor(),
-            "cores": os.cpu_count(),
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "load": round(os.getloadavg()[0], 1),
-        },
+        "machine": machine(),
         "versions": {
             **{name: version(name) for name in ("tropism", "numpy", "pyarrow")},
             **{name: pinned(HERE / PEERS[name].requirements, name) for name in names},

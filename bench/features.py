@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from feature_peers.contestants import HERE, Contestant, Failed
 from feature_peers.data import DAY, DAYS, DESCRIPTION, FEATURES, TTL_DAYS, Data, generate, write
 from feature_peers.redis_database import RedisDatabase
 from measuring.environments import NotInstalled, environment, pinned
+from measuring.machine import machine
 from measuring.processes import stop_on_signals
 
 RESULTS = Path(__file__).parent / "results" / "features.json"
@@ -212,17 +212,9 @@ def short(count: int) -> str:
 
 def described(given: argparse.Namespace) -> dict[str, Any]:
     """The machine, the data and the versions."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     versions = {name: version(name) for name in ("tropism", "pyarrow", "numpy")}
     return {
-        "machine": {
-            "cpu": names[0] if names else platform.processor(),
-            "cores": os.cpu_count(),
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "rounds": given.rounds,
-        },
+        "machine": {**machine(), "rounds": given.rounds},
         "data": {"entities": given.entities, "rows": given.rows, "labels": given.labels, **DESCRIPTION},
         "versions": {**versions, **{name: pinned(FEAST, name) for name in ("feast", "duckdb", "dask", "pandas")}},
     }

@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from typing import Any, NamedTuple
 
 from measuring import wrk
 from measuring.environments import NotInstalled, environment, pinned
+from measuring.machine import machine
 from measuring.processes import stop_on_signals
 from measuring.project import DESCRIPTION, NAMES, Served, make_project
 from measuring.serving_report import document, row, table
@@ -149,23 +149,13 @@ class Comparison:
 
 def described(seconds: float, rounds: int) -> dict[str, Any]:
     """The machine and how it was asked, the model, the versions."""
-    info = Path("/proc/cpuinfo").read_text()
-    names = [line.partition(": ")[2] for line in info.splitlines() if line.startswith("model name")]
     said = subprocess.run(["wrk", "--version"], capture_output=True, text=True, check=False).stdout
     versions = {name: version(name) for name in ("tropism", "lightgbm", "uvicorn", "uvloop", "httptools", "msgspec")}
     for contestant in PEERS:
         about = ABOUT.get(contestant.environment, contestant.environment)
         versions[about] = pinned(requirements(contestant), about)
     return {
-        "machine": {
-            "cpu": names[0] if names else platform.processor(),
-            "cores": os.cpu_count(),
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "connections": CONNECTIONS,
-            "seconds": seconds,
-            "rounds": rounds,
-        },
+        "machine": {**machine(), "connections": CONNECTIONS, "seconds": seconds, "rounds": rounds},
         "model": DESCRIPTION,
         "versions": {**versions, "wrk": (said.split() or ["", "unknown"])[1]},
     }
