@@ -9,7 +9,7 @@ from tropism.core.errors import Fault, InvalidInput
 
 _UNITS = {"ms": SECOND // 1_000, "s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
 _UNITS["w"] = 7 * _UNITS["d"]
-_DIGITS = 15
+_DIGITS = 40
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])")
 
 

@@ -168,8 +168,8 @@ async def test_where_we_differ_it_is_as_we_say(server: Server, name: str) -> Non
         assert list(json.loads(reply.body)) == ["error_code", "message", "sqlstate", "error_class"]
 
 
-def test_the_fixture_was_recorded_from_the_version_that_we_tell() -> None:
-    assert RECORDED["versions"]["mlflow"] == PROTOCOL
+def test_the_fixture_was_recorded_from_the_major_version_that_we_tell() -> None:
+    assert RECORDED["versions"]["mlflow"].partition(".")[0] == PROTOCOL.partition(".")[0]
     assert len(PAIRS) == len(RECORDED["pairs"]) > 150
 
 
