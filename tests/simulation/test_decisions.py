@@ -6,27 +6,14 @@ at most 6.8%, and a comparison whose true rate were 8% would pass fewer than one
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.simulation.benches import bench as bench_of
 
 RUNS = 600
 
-
-def _bench() -> Any:
-    path = Path(__file__).parents[2] / "bench" / "decisions.py"
-    spec = importlib.util.spec_from_file_location("bench_decisions", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _bench()
+bench: Any = bench_of("decisions")
 
 NULL = [
     ("two noisy models", 0.05, "log_loss", bench.noisy(0.05)),

@@ -7,13 +7,11 @@ error is 0.6.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.simulation.benches import bench as bench_of
 
 from tropism.core.metric import Metric
 from tropism.experiments.splits.analysis import PLAN, analyse
@@ -24,18 +22,7 @@ from tropism.experiments.splits.planning import Spread, plan_split, spread_of
 
 RUNS = 1_000
 
-
-def _bench() -> Any:
-    path = Path(__file__).parents[2] / "bench" / "split_decisions.py"
-    spec = importlib.util.spec_from_file_location("bench_split_decisions", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _bench()
+bench: Any = bench_of("split_decisions")
 
 
 @pytest.mark.parametrize("goal", ["increase", "decrease"])
