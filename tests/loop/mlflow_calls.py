@@ -210,6 +210,12 @@ def registry(client: Any, run_id: str) -> None:
     client.delete_model_version_tag("payments", "2", "t")
     found = client.get_model_version("payments", "2")
     call("update_model_version, tags", found.description == "better" and found.tags == {"checked": "yes"}, found)
+    aliases(client)
+    searches(client, run_id)
+    ending(client)
+
+
+def aliases(client: Any) -> None:
     client.set_registered_model_alias("payments", "champion", "1")
     client.set_registered_model_alias("payments", "champion", "2")
     call("set_registered_model_alias", str(client.get_model_version_by_alias("payments", "champion").version) == "2")
@@ -219,6 +225,9 @@ def registry(client: Any, run_id: str) -> None:
         call("download_artifacts of models:/", (local / "MLmodel").exists(), list(local.iterdir()))
     refused("set alias to no version", "RESOURCE_DOES_NOT_EXIST", lambda: _alias(client, "champion", "9"))
     refused("set alias 'latest'", "INVALID_PARAMETER_VALUE", lambda: _alias(client, "latest", "1"))
+
+
+def searches(client: Any, run_id: str) -> None:
     found = client.search_model_versions("name = 'payments'", order_by=["version_number ASC"])
     call("search_model_versions", [str(one.version) for one in found] == ["1", "2"], found)
     found = client.search_model_versions(f"run_id = '{run_id}' and tags.checked = 'yes'")
@@ -237,7 +246,6 @@ def registry(client: Any, run_id: str) -> None:
     call("search_registered_models", [one.name for one in found] == ["payments"], found)
     found = client.search_registered_models(order_by=["name DESC"])
     call("search_registered_models, all", [one.name for one in found] == ["payments", "other"], found)
-    ending(client)
 
 
 def _alias(client: Any, alias: str, version: str) -> None:

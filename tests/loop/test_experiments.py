@@ -189,6 +189,18 @@ def test_where_people_decide_the_promotion_is_proposed(shop: Shop) -> None:
     assert (shop.trial.ending, shop.world.champion) == ("promoted", 3)
 
 
+def test_a_proposal_is_made_once_and_a_no_ends_the_experiment(shop: Shop) -> None:
+    shop.start(3, automatic=False)
+    shop.days(8)
+    (asked,) = shop.registry.approvals.pending("world")
+    shop.registry.approvals.refuse(asked.id, actor="ann", now=shop.world.clock.now())
+    shop.day()
+    assert (shop.trial.ending, shop.world.champion) == ("kept", 1)
+    assert "ann refused" in shop.trial.reason
+    assert shop.registry.approvals.pending("world") == ()
+    assert shop.decisions().count("promote") == 1
+
+
 def test_a_guardrail_that_may_be_broken_holds_a_better_version_back(shop: Shop) -> None:
     loss, rate = Metric(name="loss", role="decision"), Metric(name="ups", of="outcome", role="guardrail", margin=0.001)
     shop.start(3, metrics=(loss, rate), max_duration="8d")

@@ -40,7 +40,7 @@ def exposed(cohorts: Cohorts, task: Task, trial: Trial, *, now: int, lake: LakeV
 
     Rows without scores are left out; they have no loss.
     """
-    unit, whole = trial.spec.unit, matured_whole(task, now)
+    unit, whole = trial.spec.unit, max(matured_whole(task, now), trial.started_at or 0)
     columns = ("at", "variant", "scores", "label", unit)
     table = cohorts.matured(task, now=now, since=trial.started_at, until=whole, versions=lake, columns=columns).table
     own = pc.starts_with(table["variant"], f"{trial.name}/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from tropism.core.clock import DAY, SECOND
 from tropism.core.durations import parse_duration
-from tropism.core.errors import Conflict, InvalidInput, PolicyRefused
+from tropism.core.errors import Conflict, PolicyRefused
 from tropism.core.identity import derived_id, task_tag
 from tropism.experiments.sample_ratio import sample_ratio
 from tropism.experiments.splits.analysis import analyse
@@ -77,14 +78,9 @@ def act_on_trials(services: Services, task: Task, seen: Observation, judged: lis
     """Carries judgements out; the ids of the decisions. Every write may be repeated."""
     made = []
     for one in judged:
-        what = f"{key}:experiment:{one.name}"
-        decision = derived_id(seen.now, what, task_tag(task.name))
-        try:
-            _carry_out(services, task, seen, one, decision)
-        except (Conflict, PolicyRefused):
-            continue  # somebody was faster, or the model's levels do not let it; the next cycle looks again
-        made.append(decision)
-    return made
+        with suppress(Conflict, PolicyRefused):  # somebody was faster, or levels forbid it: the next cycle looks again
+            made.append(_carry_out(services, task, seen, one, key))
+    return [decision for decision in made if decision is not None]
 
 
 def _judge(services: Services, task: Task, trial: Trial, seen: Observation) -> Judged:
@@ -162,52 +158,56 @@ def _analysis(
     )
 
 
-def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, decision_id: str) -> None:
+def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, key: str) -> str | None:
+    """The id of the decision, if there is a new one."""
     registry, now = services.registry, seen.now
     trial = registry.experiments.get(one.name)
     if one.action == "superseded":
         over: Ending = "promoted" if seen.champion in trial.versions.values() else "superseded"
         registry.experiments.end(one.name, over, actor=ACTOR, now=now, reason=one.evidence["reason"])
-        return
+        return None
     decision = NewDecision(
-        id=decision_id,
+        id=derived_id(now, f"{key}:experiment:{one.name}", task_tag(task.name)),
         model=task.name,
-        kind=_kind(one.action),
+        kind=one.action,
         at=now,
         actor=ACTOR,
         version=one.version,
         evidence=one.evidence,
     )
     if one.action == "promote":
-        _promote(services, task, seen, trial, decision)
-        return
+        return _promote(services, task, seen, trial, decision)
     registry.decisions.record(decision, now=now)
     if one.action == "advance":
-        registry.experiments.advance(one.name, one.step, actor=ACTOR, now=now, evidence=decision_id)
+        registry.experiments.advance(one.name, one.step, actor=ACTOR, now=now, evidence=decision.id)
     elif one.action in ("keep", "reject"):
         ending: Ending = "kept" if one.action == "keep" else "harm"
         reason = one.evidence["reason"]
-        registry.experiments.end(one.name, ending, actor=ACTOR, now=now, reason=reason, decision_id=decision_id)
+        registry.experiments.end(one.name, ending, actor=ACTOR, now=now, reason=reason, decision_id=decision.id)
+    return decision.id
 
 
-def _kind(action: Action) -> Literal["promote", "keep", "wait", "reject", "advance"]:
-    if action == "superseded":
-        raise InvalidInput("an experiment that is superseded is no decision")
-    return action
+def _propose(services: Services, trial: Trial, decision: NewDecision, version: int) -> str | None:
+    """Asks once whether a version may be promoted; while nobody answers the experiment goes on, a no ends it."""
+    registry, now, begun = services.registry, decision.at, trial.started_at or 0
+    own = derived_id(begun, f"experiment:{trial.name}:promote:{version}", task_tag(trial.task))
+    asked = registry.approvals.of_decision(own)
+    if asked is None:
+        registry.decisions.record(msgspec.structs.replace(decision, id=own), now=now)
+        registry.approvals.request(derived_id(begun, f"{own}:approval"), trial.task, version, own, now=now)
+        return own
+    if asked.status == "refused":
+        reason = f"{asked.actor} refused to promote version {version}"
+        registry.experiments.end(trial.name, "kept", actor=ACTOR, now=now, reason=reason, decision_id=own)
+    return None
 
 
-def _promote(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> None:
-    """Moves the champion, or asks for approval while the experiment goes on."""
+def _promote(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> str | None:
+    """Moves the champion, or asks for approval."""
     registry, now = services.registry, seen.now
-    if task.policy.approval or not trial.spec.automatic:
-        asked = registry.approvals.pending(task.name)
-        if decision.version is None or any(one.version == decision.version for one in asked):
-            return
-        registry.decisions.record(decision, now=now)
-        approval = derived_id(now, f"{decision.id}:approval")
-        registry.approvals.request(approval, task.name, decision.version, decision.id, now=now)
-        return
     assert decision.version is not None
+    if task.policy.approval or not trial.spec.automatic:
+        return _propose(services, trial, decision, decision.version)
     registry.promotion.promote(
         task.name,
         decision.version,
@@ -220,3 +220,4 @@ def _promote(services: Services, task: Task, seen: Observation, trial: Trial, de
     )
     reason = decision.evidence["reason"]
     registry.experiments.end(trial.name, "promoted", actor=ACTOR, now=now, reason=reason, decision_id=decision.id)
+    return decision.id

@@ -93,7 +93,7 @@ class SnapshotLoader:
             champion, previous = (self._load(live, one) for one in wanted)
             complete &= [champion is None, previous is None] == [one is None for one in wanted]
             trials = self._trials(live)
-            complete &= all(len(one.models) == len(one.trial.versions) - 1 for one in trials)
+            complete &= all(one.models.keys() == _treatments(live, one.trial).keys() for one in trials)
             deployments[live.task.name] = self._deployment(live, champion, previous, trials)
             quarantined += len(live.quarantined)
         self._remember(deployments)
@@ -121,8 +121,7 @@ class SnapshotLoader:
         known = {} if last is None else {one.trial.name: one for one in last.trials}
         found: list[Splitting] = []
         for trial in live.trials:
-            treatments = {name: one for name, one in trial.versions.items() if name != trial.spec.control.name}
-            wanted = {name: self._load(live, one) for name, one in treatments.items() if one not in live.quarantined}
+            wanted = {name: self._load(live, one) for name, one in _treatments(live, trial).items()}
             models = {name: one for name, one in wanted.items() if one is not None}
             kept = known.get(trial.name)
             same = kept is not None and (kept.trial, kept.models) == (trial, models)
@@ -176,6 +175,12 @@ class SnapshotLoader:
         used += [(name, one) for name, d in deployments.items() for trial in d.trials for one in trial.models.values()]
         self._kept = {(name, one.version): one for name, one in used}
         self._last = deployments
+
+
+def _treatments(live: LiveTask, trial: Trial) -> dict[str, int]:
+    """Versions of the treatments that may be loaded."""
+    control = trial.spec.control.name
+    return {name: one for name, one in trial.versions.items() if name != control and one not in live.quarantined}
 
 
 def _event_reader(source: StreamSource, keys: tuple[str, ...]) -> EventReader:

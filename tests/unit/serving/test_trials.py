@@ -124,6 +124,13 @@ def test_a_version_that_cannot_be_loaded_is_tried_again(price: Task, stub_model:
     assert snapshot.deployments["price"].trials[0].models == {}
 
 
+def test_a_treatment_in_quarantine_is_not_loaded_and_not_waited_for(price: Task, stub_model: Any) -> None:
+    live = LiveTask(price, champion=1, quarantined=frozenset({2}), trials=(trial(),))
+    snapshot = SnapshotLoader(lambda: 1, lambda: [live], lambda task, version: stub_model(0.5))()
+    assert not snapshot.incomplete
+    assert snapshot.deployments["price"].trials[0].models == {}
+
+
 def test_traffic_without_an_experiment_keeps_its_short_way(price: Task, quick_model: Any) -> None:
     assert Deployment(price, ServedModel(1, quick_model())).lane is not None
     assert deployment(price, quick_model(), quick_model()).lane is None

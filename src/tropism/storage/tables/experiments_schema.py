@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Index, Integer, Table, text
 
 from tropism.storage.tables.json import JSONText
-from tropism.storage.tables.schema import metadata
+from tropism.storage.tables.schema import _key, _may, _must, metadata
 
 experiments = Table(
     "experiments",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("task", Text, nullable=False),
-    Column("spec", JSONText, nullable=False),
-    Column("versions", JSONText, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("step", Integer, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("started_at", BigInteger, nullable=True),
-    Column("stepped_at", BigInteger, nullable=True),
-    Column("ended_at", BigInteger, nullable=True),
-    Column("ending", Text, nullable=True),
-    Column("reason", Text, nullable=True),
-    Column("decision_id", Text, nullable=True),
+    _key("name"),
+    _must("task"),
+    _must("spec", JSONText),
+    _must("versions", JSONText),
+    _must("status"),
+    _must("step", Integer),
+    _must("created_at", BigInteger),
+    _may("started_at", BigInteger),
+    _may("stepped_at", BigInteger),
+    _may("ended_at", BigInteger),
+    _may("ending"),
+    _may("reason"),
+    _may("decision_id"),
 )
 Index(
     "ix_experiments_running",

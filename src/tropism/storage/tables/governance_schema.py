@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, ForeignKeyConstraint, Index, Integer, Table
 
 from tropism.storage.tables.json import JSONText
-from tropism.storage.tables.schema import metadata
-
-
-def _key(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def _must(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, nullable=False)
-
-
-def _may(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, nullable=True)
+from tropism.storage.tables.schema import _key, _may, _must, metadata
 
 
 def _of_version() -> ForeignKeyConstraint:

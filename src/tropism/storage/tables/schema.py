@@ -35,7 +35,7 @@ metadata = MetaData(
 
 
 def _key(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, primary_key=True)
+    return Column(name, kind, primary_key=True, autoincrement=False)
 
 
 def _must(name: str, kind: Any = Text) -> Column[Any]:

@@ -5,24 +5,10 @@ Nothing here is a model version of a task: those are in `schema.py`. A NaN is NU
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import BigInteger, Column, Double, ForeignKeyConstraint, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Double, ForeignKeyConstraint, Index, Integer, Table
 
 from tropism.storage.tables.json import JSONText
-from tropism.storage.tables.schema import metadata
-
-
-def _key(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def _must(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, nullable=False)
-
-
-def _may(name: str, kind: Any = Text) -> Column[Any]:
-    return Column(name, kind, nullable=True)
+from tropism.storage.tables.schema import _key, _may, _must, metadata
 
 
 def _of_run() -> ForeignKeyConstraint:

@@ -103,6 +103,10 @@ def _models() -> None:
         PrimaryKeyConstraint("model", "key", name="pk_tracking_model_tags"),
         _foreign("tracking_model_tags", ["model"], "tracking_models", ["id"]),
     )
+    _model_versions()
+
+
+def _model_versions() -> None:
     op.create_table(
         "tracking_versions",
         _must("model"),
