@@ -11,10 +11,11 @@ import msgspec
 
 from tropism.loop.decide import Plan, decide
 from tropism.loop.gate import Verdict, gate
+from tropism.loop.judged import Judged
 from tropism.loop.observe import Observation, observe
 from tropism.loop.release import release
 from tropism.loop.train import Trained, train
-from tropism.loop.trials import Judged, act_on_trials, judge_trials
+from tropism.loop.trials import act_on_trials, judge_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

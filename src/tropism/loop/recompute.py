@@ -11,7 +11,7 @@ from tropism.experiments.splits.analysis import Analysis
 from tropism.feedback.cohorts import LakeVersions
 from tropism.loop.gate import evidence_of
 from tropism.loop.observe import OpenTest
-from tropism.loop.trials import split_evidence
+from tropism.loop.split_evidence import split_evidence
 from tropism.registry.experiments import Trial
 
 if TYPE_CHECKING:

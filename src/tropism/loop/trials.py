@@ -3,75 +3,32 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-import pyarrow.compute as pc
 
-from tropism.core.clock import DAY, SECOND
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, PolicyRefused
 from tropism.core.identity import derived_id, task_tag
-from tropism.experiments.sample_ratio import sample_ratio
-from tropism.experiments.splits.analysis import analyse
-from tropism.experiments.splits.decision import decide, shared_alphas
-from tropism.loop.exposures import arms, exposed, matured_whole
+from tropism.loop.judged import Judged
+from tropism.loop.split_evidence import split_evidence
 from tropism.registry import NewDecision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
-    from tropism.core.metric import Metric
     from tropism.core.task import Task
-    from tropism.experiments.splits.analysis import Analysis
-    from tropism.experiments.splits.arms import Arm
-    from tropism.feedback.cohorts import LakeVersions
+    from tropism.loop.judged import Action
     from tropism.loop.observe import Observation
     from tropism.loop.services import Services
     from tropism.registry.experiments import Ending, Trial
 
 ACTOR = "loop"
-_SETTLED = 60 * SECOND
-"""Every data plane follows a step of the ramp by then."""
-Action = Literal["promote", "keep", "wait", "reject", "advance", "superseded"]
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done about an experiment, and everything needed to find the same again.
-
-    `advance`: its ramp may grow. `superseded`: its control is not the champion any more. `version`: to promote.
-    """
-
-    name: str
-    action: Action
-    version: int | None
-    step: int
-    evidence: dict[str, Any]
 
 
 def judge_trials(services: Services, task: Task, seen: Observation) -> list[Judged]:
     """A judgement of each experiment that runs on the task's traffic."""
     return [_judge(services, task, services.registry.experiments.get(name), seen) for name in seen.trials]
-
-
-def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> dict[str, Any]:
-    """What the units of an experiment say, as plain values. The same arguments give the same evidence."""
-    spec, table = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
-    split, found = sample_ratio(*_split(trial, table)), _analyses(task, trial, table)
-    days = (matured_whole(task, now) - (trial.started_at or now)) / DAY
-    duration = parse_duration(spec.max_duration) / DAY
-    common = {"comparison": "split", "experiment": trial.name, "now": now, "lake": msgspec.to_builtins(lake)}
-    common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": table.num_rows}
-    common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(found)}
-    if not all(found.values()):
-        missing = [name for name, analyses in found.items() if not analyses]
-        reason = f"no matured units of both the control and {', '.join(missing)} yet"
-        return common | {"action": "keep" if days >= duration else "extend", "treatment": "", "reason": reason}
-    said = decide(found, split, days=days, duration=duration, alpha=spec.alpha, harm_alpha=spec.harm_alpha)
-    return {**common, **msgspec.to_builtins(said)}
 
 
 def act_on_trials(services: Services, task: Task, seen: Observation, judged: list[Judged], key: str) -> list[str]:
@@ -113,49 +70,6 @@ def _may_grow(trial: Trial, evidence: Mapping[str, Any], matured: int) -> bool:
         return False
     hold = parse_duration(ramp.hold if ramp is not None else "1d")
     return matured - (trial.stepped_at or matured) >= hold
-
-
-def _analyses(task: Task, trial: Trial, table: pa.Table) -> dict[str, list[Analysis]]:
-    """Of each treatment, the metrics that units of both sides have."""
-    spec = trial.spec
-    guardrails = sum(metric.role == "guardrail" for metric in spec.metrics)
-    alphas = shared_alphas(spec.alpha, spec.harm_alpha, treatments=len(spec.variants) - 1, guardrails=guardrails)
-    measured = [(metric, arms(task, trial, metric, table)) for metric in spec.metrics]
-    found: dict[str, list[Analysis]] = {}
-    for treatment in spec.variants[1:]:
-        own = [_analysis(trial, metric, values, treatment.name, alphas) for metric, values in measured]
-        found[treatment.name] = [one for one in own if one is not None]
-    return found
-
-
-def _split(trial: Trial, table: pa.Table) -> tuple[list[int], list[float]]:
-    """Units of each variant since the last step, and the weights that they should have."""
-    since = (trial.stepped_at or 0) + _SETTLED
-    fresh = table.filter(pc.greater_equal(table["at"], pc.cast(since, table["at"].type)))
-    units = np.asarray(fresh[trial.spec.unit].to_pylist(), dtype=object)
-    variants = np.asarray(fresh["variant"].to_pylist(), dtype=object)
-    names = [one.name for one in trial.spec.variants]
-    counts = [len(set(units[variants == f"{trial.name}/{name}"].tolist())) for name in names]
-    if trial.spec.mode == "canary":
-        return counts, [1 - trial.share, trial.share] if trial.share < 1 else [1e-9, 1.0]
-    return counts, [one.weight for one in trial.spec.variants]
-
-
-def _analysis(
-    trial: Trial, metric: Metric, found: Mapping[str, Arm], treatment: str, alphas: tuple[float, float]
-) -> Analysis | None:
-    control = trial.spec.control.name
-    if control not in found or treatment not in found:
-        return None
-    return analyse(
-        metric,
-        found[control],
-        found[treatment],
-        treatment_name=treatment,
-        alpha=alphas[0],
-        harm_alpha=alphas[1],
-        min_units=trial.spec.min_units,
-    )
 
 
 def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, key: str) -> str | None:

@@ -13,7 +13,7 @@ from tropism.core.errors import Fault, SettingInvalid
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISION = "0007"
+REVISION = "0012"
 """The newest revision in `migrations/versions`, what `schema.py` describes."""
 TABLE = "tropism_revision"
 """Not Alembic's own name for it: the database may be shared with another user of Alembic."""

@@ -1,0 +1,10 @@
+"""Bandits on live traffic."""
+
+from __future__ import annotations
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    pass
