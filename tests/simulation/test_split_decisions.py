@@ -1,7 +1,7 @@
-"""Wrong promotions on split traffic without an effect, and planned power; `bench/split_decisions.py` runs more of it.
+"""Wrong promotions on split traffic without an effect, and planned power; `bench/decisions.py` runs more of it.
 
-Tolerance: the rate of wrong promotions seen over 1,000 seeded runs is at most alpha = 5%; a rule whose true rate were
-7% would pass fewer than one time in a hundred. Power: within 3 points of the plan over 4,000 runs, where one standard
+Tolerance: the rate of wrong promotions seen over 600 seeded runs is at most alpha = 5%; a rule whose true rate were 8%
+would pass fewer than one time in two hundred. Power: within 3 points of the plan over 4,000 runs, where one standard
 error is 0.6.
 """
 
@@ -20,29 +20,40 @@ from tropism.experiments.splits.cells import Cells, Estimate, Tally
 from tropism.experiments.splits.intervals import difference_bounds
 from tropism.experiments.splits.planning import Spread, plan_split, spread_of
 
-RUNS = 1_000
+RUNS = 600
 
-bench: Any = bench_of("split_decisions")
+bench: Any = bench_of("deciding.split")
+canary: Any = bench_of("deciding.canary")
 
 
 @pytest.mark.parametrize("goal", ["increase", "decrease"])
-@pytest.mark.parametrize("looks", [30, 300])
-@pytest.mark.parametrize("split", ["50/50", "95/5"])
-@pytest.mark.parametrize("p", [0.05, 0.002])
-def test_an_equal_treatment_is_promoted_in_five_runs_of_a_hundred_at_most(
-    p: float, split: str, looks: int, goal: str
-) -> None:
-    rows = {row["rule"]: row["wrong"] for row in bench.null_rows(p, split, looks, goal, RUNS)}
+@pytest.mark.parametrize("setting", bench.NULL, ids=lambda setting: str(setting.told))
+def test_an_equal_treatment_is_promoted_in_five_runs_of_a_hundred_at_most(setting: Any, goal: str) -> None:
+    rules = {"tropism": bench.tropism, "z": bench.z_at_each_look}
+    rows = {row["rule"]: row["wrong"] for row in bench.null_rows(setting, goal, RUNS, rules)}
     assert rows["tropism"] <= bench.ALPHA
     # What the bounds are for: the usual test, looked at as often, is wrong in more.
     assert rows["z"] > bench.ALPHA
 
 
-@pytest.mark.parametrize("p", [0.05, 0.002])
-def test_a_ramp_in_changing_times_is_not_taken_for_an_effect(p: float) -> None:
-    rows = {row["rule"]: row["wrong"] for row in bench.null_rows(p, "ramp", 30, "increase", RUNS)}
+@pytest.mark.parametrize("setting", bench.RAMPS, ids=lambda setting: str(setting.told))
+def test_a_ramp_in_changing_times_is_not_taken_for_an_effect(setting: Any) -> None:
+    rules = {"tropism": bench.tropism, "z": bench.z_at_each_look}
+    rows = {row["rule"]: row["wrong"] for row in bench.null_rows(setting, "increase", RUNS, rules)}
     assert rows["tropism"] <= bench.ALPHA
     assert rows["z"] > 0.4
+
+
+def test_late_labels_add_their_days_to_a_decision() -> None:
+    prompt, late = (bench.power_rows(bench.Setting(0.05, "50/50", 30, delay, 0.2), 100)[0] for delay in (0, 20))
+    assert prompt["power"] == late["power"] == 1.0
+    assert late["median_days"] - prompt["median_days"] == pytest.approx(20, abs=1)
+
+
+def test_a_bad_canary_is_stopped_before_a_test_of_a_fixed_horizon_would_be_made() -> None:
+    rows = {row["rule"]: row for row in canary.harm_rows(0.05, -0.2, 7, 50)}
+    assert rows["tropism"]["stopped"] == 1.0
+    assert rows["tropism"]["harmed_requests"] < rows["fixed_horizon_z"]["harmed_requests"] / 2
 
 
 @pytest.mark.parametrize("goal", ["increase", "decrease"])
@@ -122,7 +133,7 @@ def test_a_proportion_is_found_as_often_as_was_planned(p: float, lift: float, sh
 def test_a_fixed_plan_has_its_power_in_a_single_z_test() -> None:
     plan = plan_split(0.01, spread_of("proportion", Arm(np.arange(100) < 20), 0.01), per_day=1_000, sequential=False)
     runs = bench.draw(np.random.default_rng(17), 4_000, plan.days, 0.2, 0.5, 0.05, per_day=1_000)
-    assert bench.z(runs, "increase")[:, -1].mean() == pytest.approx(plan.power, abs=0.03)
+    assert bench.z_at_each_look(runs, "increase")[:, -1].mean() == pytest.approx(plan.power, abs=0.03)
 
 
 def test_rare_events_are_found_before_the_central_limit_can_be_relied_on() -> None:
