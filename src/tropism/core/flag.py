@@ -157,6 +157,25 @@ def check_flag(flag: Flag, others: Mapping[str, Flag]) -> None:
         raise InvalidInput(f"the flag {flag.key[:100]!r} cannot be used", *faults)
 
 
+def keep_off(flag: Flag, before: Flag) -> Flag:
+    """The flag, with the switches off that were off `before`: a declaration never switches on what somebody
+    switched off or killed since.
+
+    >>> keep_off(Flag(key="beta", description="new"), Flag(key="beta", killed=True)).killed
+    True
+    """
+    environments = dict(flag.environments)
+    for name, was in before.environments.items():
+        if was.enabled is False:
+            environments[name] = msgspec.structs.replace(environments.get(name, FlagEnvironment()), enabled=False)
+    return msgspec.structs.replace(
+        flag,
+        enabled=flag.enabled and before.enabled,
+        killed=flag.killed or before.killed,
+        environments=environments,
+    )
+
+
 def dependents(key: str, flags: Mapping[str, Flag]) -> tuple[str, ...]:
     """Keys of the flags that need this one, sorted."""
     return tuple(sorted(one.key for one in flags.values() if any(need.flag == key for need in one.prerequisites)))

@@ -10,15 +10,18 @@ from sqlalchemy import select
 
 from tropism.core.errors import Conflict, Fault, InvalidInput, NotFound
 from tropism.core.faults import one_of
-from tropism.core.flag import Flag, FlagEnvironment, check_flag, dependents
+from tropism.core.flag import Flag, FlagEnvironment, check_flag, dependents, keep_off
 from tropism.registry import generation
 from tropism.registry.audit import append
+from tropism.registry.flag_exposures import FlagExposures, forget
 from tropism.registry.records import unreadable
 from tropism.storage.tables.flags_schema import flags
 from tropism.storage.tables.schema import audit, progress
 from tropism.storage.tables.upsert import upsert
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection, Row
 
     from tropism.storage.tables import Database
@@ -54,10 +57,14 @@ class FlagChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flags:
-    """Flags by key. Every change is one transaction, leaves an audit row and moves the generation."""
+    """Flags by key. Every change is one transaction, leaves an audit row and moves the generation.
+
+    `exposures`: how often their variants were given.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.exposures = FlagExposures(db)
 
     def put(self, flag: Flag, *, actor: str, now: int, revision: int | None = None, comment: str = "") -> StoredFlag:
         """Makes a flag, or replaces it; the same again changes nothing.
@@ -75,6 +82,29 @@ class Flags:
             check_flag(flag, {one.flag.key: one.flag for one in known.values()})
             action: Action = "flag.created" if found is None else "flag.changed"
             return _save(connection, found, flag, action, actor, now, {"comment": comment} if comment else {})
+
+    def declare(
+        self, declared: Sequence[Flag], *, actor: str, now: int
+    ) -> tuple[tuple[StoredFlag | None, StoredFlag], ...]:
+        """Makes flags or replaces them, all or none: each as it was, and as it is. Others stay.
+
+        They may need one another, in any order. What was switched off or killed stays so (`keep_off`).
+
+        Raises:
+            InvalidInput: one of them makes no sense.
+        """
+        with self._db.exclusive() as connection:
+            known = _all(connection)
+            wanted = [keep_off(one, known[one.key].flag) if one.key in known else one for one in declared]
+            after = {key: one.flag for key, one in known.items()} | {one.key: one for one in wanted}
+            for flag in wanted:
+                check_flag(flag, after)
+            made = []
+            for flag in wanted:
+                found = known.get(flag.key)
+                action: Action = "flag.created" if found is None else "flag.changed"
+                made.append((found, _save(connection, found, flag, action, actor, now, {})))
+            return tuple(made)
 
     def toggle(self, key: str, enabled: bool, *, actor: str, now: int, environment: str | None = None) -> StoredFlag:
         """Switches a flag on or off, everywhere or in one environment of it.
@@ -120,6 +150,7 @@ class Flags:
                 fix = "change or delete those first"
                 raise Conflict(f"other flags need '{key}'", Fault("key", ", ".join(needed)[:400], fix))
             connection.execute(flags.delete().where(flags.c.key == key))
+            forget(connection, key)
             detail = {"before": _digest(_spec(found.flag)), "after": "", "revision": found.revision}
             _note(connection, key, "flag.deleted", actor, now, detail)
             return found

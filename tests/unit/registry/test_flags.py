@@ -127,3 +127,33 @@ def test_somebody_is_named(registry: Registry) -> None:
     with pytest.raises(InvalidInput, match="who"):
         registry.flags.put(BETA, actor="", now=1)
     assert registry.flags.all() == ()
+
+
+def test_declared_flags_may_need_one_another_in_any_order(registry: Registry) -> None:
+    put(registry)
+    needy = Flag(key="a", prerequisites=(Prerequisite(flag="z", variant="on"),))
+    both = registry.flags.declare((needy, Flag(key="z")), actor="project", now=2)
+    assert [(before, after.revision) for before, after in both] == [(None, 1), (None, 1)]
+    moved = registry.flags.revision(), registry.audit.head()
+    again = registry.flags.declare((needy, Flag(key="z")), actor="project", now=3)
+    assert [after for _, after in again] == [after for _, after in both]
+    assert (registry.flags.revision(), registry.audit.head()) == moved
+    assert [one.flag.key for one in registry.flags.all()] == ["a", "beta", "z"], "those made elsewhere stay"
+
+
+def test_of_declared_flags_all_are_stored_or_none(registry: Registry) -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'off'"):
+        registry.flags.declare((Flag(key="a"), Flag(key="b", default="of")), actor="project", now=1)
+    assert registry.flags.all() == ()
+
+
+def test_a_declaration_switches_on_nothing_that_was_switched_off(registry: Registry) -> None:
+    declared = Flag(key="beta", rules=(FlagRule(serve="on"),), environments={"eu": FlagEnvironment()})
+    registry.flags.declare((declared,), actor="project", now=1)
+    registry.flags.kill("beta", True, actor="ann", now=2)
+    registry.flags.toggle("beta", False, actor="ann", now=2)
+    registry.flags.toggle("beta", False, environment="us", actor="ann", now=2)
+    ((_, after),) = registry.flags.declare((declared,), actor="project", now=3)
+    assert (after.flag.killed, after.flag.enabled) == (True, False)
+    assert after.flag.environments == {"eu": FlagEnvironment(), "us": FlagEnvironment(enabled=False)}
+    assert registry.flags.history("beta")[0].actor == "ann", "the same declaration again changes nothing"

@@ -28,7 +28,9 @@ def flags() -> None:
 @_JSON
 @click.pass_obj
 def list_flags(project: Path, as_json: bool) -> None:
-    """List every flag: whether it is on, its variants, and how many rules it has.
+    """List every flag: whether it is on, its variants, how many rules it has, and when it was evaluated last.
+
+    One that nobody evaluated for 30 days is marked as stale.
 
     \b
     tropism flags list
@@ -43,7 +45,8 @@ def list_flags(project: Path, as_json: bool) -> None:
 @_JSON
 @click.pass_obj
 def show(project: Path, key: str, as_json: bool) -> None:
-    """Show a flag: its rules in order, what it needs, and what differs in its environments.
+    """Show a flag: its rules in order, what it needs, what differs in its environments, and how often each of its
+    variants was given.
 
     \b
     tropism flags show new-checkout

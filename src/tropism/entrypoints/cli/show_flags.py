@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tropism.core.clock import iso
+from tropism.core.clock import DAY, iso
 from tropism.entrypoints.cli.drawing import one_line
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.run_flags import pair
@@ -15,26 +15,52 @@ from tropism.entrypoints.cli.tables import moment, print_table
 from tropism.experiments.flags import Flagset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tropism.core.flag import Flag, FlagRule
-    from tropism.registry.flags import FlagChange
+    from tropism.registry.flag_exposures import Exposed
+    from tropism.registry.flags import FlagChange, StoredFlag
+
+_STALE_DAYS = 30
+"""A flag that was evaluated by nobody for so long is likely not asked for any more."""
 
 
 def list_flags(project: Path, as_json: bool) -> None:
-    found = open_project(project).registry.flags.all()
+    platform = open_project(project)
+    store, now = platform.registry.flags, platform.clock.now()
+    found, last = store.all(), store.exposures.last()
     if as_json:
-        _print_json(msgspec.to_builtins(found))
+        more = [(last.get(one.flag.key), _stale_days(one, last, now) >= _STALE_DAYS) for one in found]
+        pairs = zip(found, more, strict=True)
+        _print_json([msgspec.to_builtins(one) | {"evaluated_at": at, "stale": stale} for one, (at, stale) in pairs])
         return
     if not found:
         click.echo("no flags yet: tropism flags set NAME --rule '-> on'")
         return
     rows = [
-        (one.flag.key, _state(one.flag), one.flag.type, ", ".join(one.flag.variants), len(one.flag.rules))
+        (
+            one.flag.key,
+            _state(one.flag),
+            one.flag.type,
+            ", ".join(one.flag.variants),
+            len(one.flag.rules),
+            _evaluated(one, last, now),
+        )
         for one in found
     ]
-    print_table(("flag", "state", "type", "variants", "rules"), rows)
+    print_table(("flag", "state", "type", "variants", "rules", "evaluated (UTC)"), rows)
+
+
+def _stale_days(stored: StoredFlag, last: Mapping[str, int], now: int) -> int:
+    """For how many whole days nobody evaluated it, since it was made."""
+    return max(now - max(stored.created_at, last.get(stored.flag.key, 0)), 0) // DAY
+
+
+def _evaluated(stored: StoredFlag, last: Mapping[str, int], now: int) -> str:
+    days, at = _stale_days(stored, last, now), last.get(stored.flag.key)
+    when = "never" if at is None else moment(at)
+    return f"{when}; stale: not for {days} days" if days >= _STALE_DAYS else when
 
 
 def _state(flag: Flag) -> str:
@@ -48,9 +74,11 @@ def _state(flag: Flag) -> str:
 
 
 def show_flag(project: Path, key: str, as_json: bool) -> None:
-    stored = open_project(project).registry.flags.get(key)
+    platform = open_project(project)
+    stored = platform.registry.flags.get(key)
+    exposed = platform.registry.flags.exposures.of(key, now=platform.clock.now())
     if as_json:
-        _print_json(msgspec.to_builtins(stored))
+        _print_json(msgspec.to_builtins(stored) | {"exposures": msgspec.to_builtins(exposed)})
         return
     flag = stored.flag
     click.echo(f"{click.style(flag.key, bold=True)} ({flag.type}), {_state(flag)}, revision {stored.revision}")
@@ -67,6 +95,17 @@ def show_flag(project: Path, key: str, as_json: bool) -> None:
     for name, own in flag.environments.items():
         state = "" if own.enabled is None else f", {'on' if own.enabled else 'off'}"
         _print_rules(f"in {name}{state}", flag.rules if own.rules is None else own.rules)
+    _print_exposures(exposed)
+
+
+def _print_exposures(exposed: Sequence[Exposed]) -> None:
+    if not exposed:
+        click.echo("evaluated: never, by the servers' counts")
+        return
+    click.echo("evaluated:")
+    for one in exposed:
+        name = one.variant or "with an error"
+        click.echo(f"  {name}  {one.day} in the last day, {one.ever} ever, last {moment(one.last_at)} UTC")
 
 
 def _print_rules(title: str, rules: Sequence[FlagRule]) -> None:

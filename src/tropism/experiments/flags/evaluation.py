@@ -58,6 +58,9 @@ class Flagset:
         """Of all flags, sorted."""
         return tuple(sorted(self._flags))
 
+    def __len__(self) -> int:
+        return len(self._flags)
+
     def evaluate(
         self, key: str, context: Context, now: int, environment: str = "", why: list[str] | None = None
     ) -> Evaluation:

@@ -19,11 +19,13 @@ _PARSE_ERROR, _INVALID_CONTEXT = "PARSE_ERROR", "INVALID_CONTEXT"
 
 
 class OfrepReply(NamedTuple):
-    """A reply. `body` is JSON, empty where there is none; `etag` empty where there is none."""
+    """A reply. `body` is JSON, empty where there is none; `etag` empty where there is none. `given`: what flags came
+    to, those that the body tells of."""
 
     status: int
     body: bytes
     etag: str = ""
+    given: tuple[Evaluation, ...] = ()
 
 
 class _RefusedError(Exception):
@@ -49,7 +51,7 @@ def answer_one(flags: Flagset, key: str, body: bytes, now: int) -> OfrepReply:
         return OfrepReply(400, msgspec.json.encode({"key": key, **refused.document}))
     found = flags.evaluate(key, context, now)
     status = {"": 200, "FLAG_NOT_FOUND": 404}.get(found.error, 400)
-    return OfrepReply(status, msgspec.json.encode(_document(found)))
+    return OfrepReply(status, msgspec.json.encode(_document(found)), given=(found,))
 
 
 def answer_all(flags: Flagset, body: bytes, now: int, if_none_match: str = "") -> OfrepReply:
@@ -61,9 +63,12 @@ def answer_all(flags: Flagset, body: bytes, now: int, if_none_match: str = "") -
         context = _context(body)
     except _RefusedError as refused:
         return OfrepReply(400, msgspec.json.encode(refused.document))
-    answer = msgspec.json.encode({"flags": [_document(one) for one in flags.evaluate_all(context, now)]})
+    found = flags.evaluate_all(context, now)
+    answer = msgspec.json.encode({"flags": [_document(one) for one in found]})
     etag = f'"{hashlib.blake2b(answer, digest_size=12).hexdigest()}"'
-    return OfrepReply(304, b"", etag) if matches(if_none_match, etag) else OfrepReply(200, answer, etag)
+    if matches(if_none_match, etag):
+        return OfrepReply(304, b"", etag)
+    return OfrepReply(200, answer, etag, tuple(found))
 
 
 def matches(if_none_match: str, etag: str) -> bool:

@@ -1,4 +1,4 @@
-"""The table of feature flags."""
+"""The tables of feature flags."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ flags = Table(
     _must("created_at", BigInteger),
     _must("updated_at", BigInteger),
 )
+
+flag_exposures = Table(
+    "flag_exposures",
+    metadata,
+    _key("flag"),
+    _key("variant"),
+    _key("hour", BigInteger),
+    _must("evaluations", BigInteger),
+    _must("last_at", BigInteger),
+)
+"""How often a variant was given: in the hour that begins at `hour` (µs), and ever, in the row whose `hour` is 0."""

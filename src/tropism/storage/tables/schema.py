@@ -158,6 +158,7 @@ audit = Table(
     _must("detail"),
     _must("previous"),
     _must("digest"),
+    Index("ix_audit_subject_seq", "subject", "seq"),
 )
 
 jobs = Table(

@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from tropism.core.clock import DAY
+from tropism.core.flag import Flag
+from tropism.entrypoints.cli.tables import moment
 from tropism.wiring import Platform
 
 Command = Callable[..., Any]
@@ -17,7 +20,7 @@ def test_a_flag_is_made_listed_shown_and_deleted(shop: Command, platform: Platfo
     rules = ("--rule", 'country == "DE" -> on', "--rule", "-> on:0.1, off:0.9")
     assert shop("flags", "set", "checkout", *rules, "--description", "one page").out == "checkout is made\n"
     listed = shop("flags", "list").out.splitlines()
-    assert listed[1].split() == ["checkout", "on", "boolean", "on,", "off", "2"]
+    assert listed[1].split() == ["checkout", "on", "boolean", "on,", "off", "2", "never"]
     out = shop("flags", "show", "checkout").out
     for words in ("one page", "off = false  (default)", '1  country == "DE" -> on', "everybody -> on 0.1, off 0.9 by"):
         assert words in out
@@ -116,3 +119,39 @@ def test_what_cannot_be_used_is_told_with_the_fix(
 def test_the_help_teaches(shop: Command) -> None:
     for command in ("list", "show", "set", "toggle", "kill", "delete", "evaluate", "history"):
         assert f"tropism flags {command}" in shop("flags", command, "--help").out
+
+
+def test_how_often_each_variant_was_given_is_shown(shop: Command, platform: Platform) -> None:
+    shop("flags", "set", "checkout", "--rule", "-> on")
+    assert "evaluated: never" in shop("flags", "show", "checkout").out
+    now = platform.clock.now()
+    platform.registry.flags.exposures.add({("checkout", "on"): 5, ("checkout", ""): 2}, now=now - 3 * DAY)
+    platform.registry.flags.exposures.add({("checkout", "on"): 3}, now=now)
+    out = shop("flags", "show", "checkout").out
+    assert f"on  3 in the last day, 8 ever, last {moment(now)} UTC" in out
+    assert "with an error  0 in the last day, 2 ever" in out
+    assert msgspec.json.decode(shop("flags", "show", "checkout", "--json").out)["exposures"][1]["day"] == 3
+    assert shop("flags", "list").out.splitlines()[1].endswith(moment(now))
+
+
+def test_flags_that_nobody_asks_for_are_marked(shop: Command, platform: Platform) -> None:
+    now = platform.clock.now()
+    for key in ("fresh", "forgotten", "used"):
+        platform.registry.flags.put(Flag(key=key), actor="ann", now=now - (0 if key == "fresh" else 50 * DAY))
+    platform.registry.flags.exposures.add({("forgotten", "off"): 1}, now=now - 40 * DAY)
+    platform.registry.flags.exposures.add({("used", "off"): 1}, now=now - 29 * DAY)
+    stale = {line.split()[0]: "stale: not for 40 days" in line for line in shop("flags", "list").out.splitlines()[1:]}
+    assert stale == {"fresh": False, "forgotten": True, "used": False}
+    listed = msgspec.json.decode(shop("flags", "list", "--json").out)
+    assert [(one["flag"]["key"], one["stale"]) for one in listed] == [
+        ("forgotten", True),
+        ("fresh", False),
+        ("used", False),
+    ]
+    assert (listed[0]["evaluated_at"], listed[1]["evaluated_at"]) == (now - 40 * DAY, None)
+
+
+def test_a_file_of_show_sets_the_flag_again(shop: Command, platform: Platform, tmp_path: Path) -> None:
+    shop("flags", "set", "checkout", "--rule", "-> on")
+    (tmp_path / "flag.json").write_text(shop("flags", "show", "checkout", "--json").out)
+    assert "so already" in shop("flags", "set", "checkout", "--file", str(tmp_path / "flag.json")).out

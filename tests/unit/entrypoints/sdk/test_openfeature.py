@@ -6,6 +6,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,10 @@ import msgspec
 import pytest
 import uvicorn
 
+from tropism.config import load_settings
 from tropism.core.errors import MissingExtra, NotReady, SettingInvalid
 from tropism.core.flag import Flag, FlagRule
+from tropism.entrypoints.api.assembly import assembled
 from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.server import free_ports
 from tropism.entrypoints.sdk.openfeature import TropismProvider
@@ -40,14 +43,21 @@ def openfeature() -> Iterator[Any]:
     api.clear_providers()
 
 
-@pytest.fixture
-def server(platform: Platform) -> Iterator[str]:
-    """The address of a live control plane that has the flags."""
+@pytest.fixture(params=["data plane", "control plane"])
+def server(request: pytest.FixtureRequest, project: Path, platform: Platform) -> Iterator[str]:
+    """The address of a live server that has the flags; of the data plane while there is no control plane."""
     for flag in FLAGS:
         platform.registry.flags.put(flag, actor="ann", now=1)
+    if request.param == "control plane":
+        yield from live(control_plane(platform))
+        return
+    with assembled(load_settings(project, environment={})) as app:
+        yield from live(app)
+
+
+def live(app: Any) -> Iterator[str]:
     (port,) = free_ports(1)
-    config = uvicorn.Config(control_plane(platform), port=port, log_level="error", lifespan="off")
-    made = uvicorn.Server(config)
+    made = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     while not made.started:
@@ -96,6 +106,21 @@ def test_openfeature_serves_the_codes_own_default_where_a_flag_comes_to_nothing(
     assert (nobody.value, nobody.error_code) == (True, "TARGETING_KEY_MISSING")
     other = client.get_boolean_details("banner", True)
     assert (other.value, other.error_code) == (True, "TYPE_MISMATCH")
+
+
+def test_openfeature_comes_back_when_it_asked_too_often(openfeature: Any, project: Path, platform: Platform) -> None:
+    """Its provider reads the reply of the data plane: it waits as long as that says, and serves the default."""
+    platform.registry.flags.put(FLAGS[1], actor="ann", now=1)
+    text = (project / "tropism.toml").read_text()
+    (project / "tropism.toml").write_text(text.replace("[http]", "[http]\nrate_limit = 0.001\nrate_burst = 1"))
+    with assembled(load_settings(project, environment={})) as app:
+        for url in live(app):
+            provider = ofrep(url)
+            openfeature.set_provider_and_wait(provider)
+            client = openfeature.get_client()
+            assert client.get_string_value("banner", "none") == "hello"
+            assert client.get_string_value("banner", "none") == "none"
+            assert provider.retry_after is not None
 
 
 def test_both_providers_put_everybody_on_the_same_side(openfeature: Any, server: str) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tropism.core.flag import Flag, FlagRule
 from tropism.experiments.flags import Flagset
@@ -61,8 +64,22 @@ def test_all_flags_are_answered_and_those_that_fail_among_them() -> None:
 
 def test_who_has_the_answer_is_told_so() -> None:
     first = answer_all(FLAGS, b"{}", 0)
-    assert answer_all(FLAGS, b"{}", 50, first.etag) == (304, b"", first.etag)
+    assert first.given, "what was told is counted"
+    assert answer_all(FLAGS, b"{}", 50, first.etag) == (304, b"", first.etag, ())
     assert answer_all(FLAGS, b"{}", 0, f'"x", W/{first.etag}').status == 304
     assert answer_all(FLAGS, b'{"context": {"country": "DE"}}', 0, first.etag).status == 200
     assert answer_all(FLAGS, b"{}", 100, first.etag).status == 200, "a rule's time has come"
     assert answer_all(FLAGS, b"{", 0).status == 400
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+NAMES = st.sampled_from(["context", "targetingKey", "country", "environment", ""]) | st.text(max_size=4)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.binary(max_size=40) | VALUES.map(json.dumps) | VALUES.map(lambda one: json.dumps({"context": one})))
+def test_whatever_is_sent_is_answered_or_refused(body: str | bytes) -> None:
+    sent = body if isinstance(body, bytes) else body.encode()
+    for reply in (*(answer_one(FLAGS, key, sent, 0) for key in FLAGS.keys), answer_all(FLAGS, sent, 0)):
+        assert reply.status in (200, 400)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
@@ -12,8 +11,8 @@ from pydantic import BaseModel, Field
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.flag import read_flag
 from tropism.entrypoints.api.routes.parts import Parts
-from tropism.experiments.flags import Flagset
 from tropism.experiments.flags.ofrep import OfrepReply, answer_all, answer_one, matches
+from tropism.serving.flags import FlagLoader, LiveFlags
 
 router = APIRouter(tags=["flags"])
 Key = Annotated[str, Path(description="The flag's key.", examples=["new-checkout"])]
@@ -44,30 +43,14 @@ class Question(BaseModel, extra="forbid"):
     environment: str = Field(default="", description="Whose rules hold; else the context's `environment`.")
 
 
-class _Live(NamedTuple):
-    """The flags at one revision: to evaluate, and as `GET /v1/flags` sends them."""
-
-    revision: int
-    flags: Flagset
-    body: bytes
-    etag: str
+def _live(request: Request, parts: Parts) -> LiveFlags:
+    load: FlagLoader | None = getattr(request.app.state, "flags", None)
+    if load is None:
+        load = request.app.state.flags = FlagLoader(parts.registry.flags)
+    return load()
 
 
-def _live(request: Request, parts: Parts) -> _Live:
-    """Made anew when a flag was changed; else one look-up."""
-    kept: _Live | None = getattr(request.app.state, "flags", None)
-    revision = parts.registry.flags.revision()
-    if kept is not None and kept.revision == revision:
-        return kept
-    stored = parts.registry.flags.all()
-    body = msgspec.json.encode({"flags": stored})
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    made = _Live(revision, Flagset(one.flag for one in stored), body, etag)
-    request.app.state.flags = made
-    return made
-
-
-Live = Annotated[_Live, Depends(_live)]
+Live = Annotated[LiveFlags, Depends(_live)]
 
 
 @router.get("/v1/flags")
@@ -137,6 +120,14 @@ def explain_flag(
 def flag_history(key: Key, parts: Parts, limit: Limit = 100) -> list[dict[str, Any]]:
     """Who changed a flag, when, and which of its fields; newest first. Deleted flags keep theirs."""
     return [msgspec.to_builtins(one) for one in parts.registry.flags.history(key, limit)]
+
+
+@router.get("/v1/flags/{key}/exposures")
+def flag_exposures(key: Key, parts: Parts) -> list[dict[str, Any]]:
+    """How often each variant was given by the data planes, in the last day and ever, and when last."""
+    store = parts.registry.flags
+    store.get(key)
+    return [msgspec.to_builtins(one) for one in store.exposures.of(key, now=parts.clock.now())]
 
 
 @router.post("/ofrep/v1/evaluate/flags/{key}", openapi_extra=_ASKED)
