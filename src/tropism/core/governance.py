@@ -12,7 +12,6 @@ import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.faults import one_of
-from tropism.core.task import Kind
 
 NONE, RETIRED, DELETED = "none", "retired", "deleted"
 """Levels that are always there; nothing leads out of the last."""
@@ -20,7 +19,7 @@ GROUP = "tropism.gates"
 """The entry points by which packages bring gates of their own."""
 UPWARD = {"accuracy", "precision", "recall", "f1", "auc", "average_precision", "macro_f1", "r2"}
 """Metrics of which more is better; none of them is above 1. Of all others less is better, and none is below 0."""
-MEASURED: dict[Kind, tuple[str, ...]] = {
+MEASURED: dict[str, tuple[str, ...]] = {
     "binary": (
         "brier", "log_loss", "accuracy", "precision", "recall", "f1", "auc", "average_precision", "calibration_error",
     ),
@@ -28,6 +27,8 @@ MEASURED: dict[Kind, tuple[str, ...]] = {
     "regression": ("mae", "mse", "rmse", "r2"),
 }  # fmt: skip
 """What `evaluation.metrics` reports of each kind of task."""
+MOST_ROWS = 10_000
+"""Rows that gates look at, at most: the newest. A gate that asks for more can never pass."""
 
 
 class _Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="gate"):
@@ -180,13 +181,15 @@ class Governance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Levels, from the lowest, and who may approve.
 
     `roles`: the people of each role; with none, anybody may act in it. `reviews`: how long an approval is good.
-    `results`: how long passed gates are good, for the same artifact and the same policy.
+    `results`: how long passed gates are good, for the same artifact and the same policy. `promotion`: whose approval it
+    takes to make a version the champion; None: none, unless the task's `policy.approval` asks for one of anybody.
     """
 
     levels: tuple[Level, ...]
     roles: dict[str, tuple[str, ...]] = {}
     reviews: str = "7d"
     results: str = "7d"
+    promotion: ApprovalGate | None = None
 
     def level(self, name: str) -> Level:
         """A level with gates. Raises: InvalidInput: there is none of that name.
@@ -219,7 +222,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
-def default_governance(kind: Kind) -> Governance:
+def default_governance(kind: str) -> Governance:
     """Staging: accuracy 0.85, 100 ms, an integration test. Production: accuracy 0.90, 50 ms, a load test, a security
     audit, 24 hours in staging. The versions of both also beat the best baseline; for numbers that is all.
 

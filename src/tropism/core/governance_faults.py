@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tropism.core.governance import (
     GROUP,
     KINDS,
     MEASURED,
+    MOST_ROWS,
     NONE,
     RETIRED,
     UPWARD,
@@ -32,19 +33,44 @@ from tropism.core.governance import (
     RobustnessGate,
     TimeGate,
 )
+from tropism.core.governance_waits import age_faults, unfilled
 from tropism.core.misfits import misfit
 from tropism.core.plugins import names
 
 if TYPE_CHECKING:
-    from tropism.core.task import Task
+    from collections.abc import Sequence
 
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 _MOST_SECONDS = 600
 _MOST_CALLS = 1_000_000
 _MOST_THREADS = 64
+_LEAST_MS = 0.001
+_MOST_PER_SECOND = 1_000_000
 
 
-def read_governance(data: Any, task: Task) -> Governance:
+class _Feature(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+
+
+class Ruled(Protocol):
+    """What a policy must fit: a task."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def metric_name(self) -> str: ...
+    @property
+    def features(self) -> Sequence[_Feature]: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def views(self) -> tuple[str, ...]: ...
+
+
+def read_governance(data: Any, task: Ruled) -> Governance:
     """A policy from plain values, as JSON gives them.
 
     Raises:
@@ -55,7 +81,7 @@ def read_governance(data: Any, task: Task) -> Governance:
     >>> read_governance({"levels": [{"name": "live", "gates": [{"gate": "latency", "most_ms": 0}]}]}, task)
     Traceback (most recent call last):
     tropism.core.errors.InvalidInput: this policy is not valid
-      levels.live.latency.most_ms: got 0.0; use more than 0: no prediction takes no time
+      levels.live.latency.most_ms: got 0.0; use 0.001 or more: no prediction takes less than a microsecond
     """
     try:
         made = msgspec.convert(data, Governance)
@@ -64,7 +90,7 @@ def read_governance(data: Any, task: Task) -> Governance:
     return checked(made, task)
 
 
-def checked(governance: Governance, task: Task) -> Governance:
+def checked(governance: Governance, task: Ruled) -> Governance:
     """The policy itself. Raises: InvalidInput: no model of the task could pass it; a fault for each field."""
     faults = governance_faults(governance, task)
     if faults:
@@ -72,17 +98,22 @@ def checked(governance: Governance, task: Task) -> Governance:
     return governance
 
 
-def governance_faults(governance: Governance, task: Task) -> list[Fault]:
-    """Everything that is wrong with a policy for a task; empty when nothing is."""
-    faults = _level_faults(governance)
+def governance_faults(governance: Governance, task: Ruled, *, installed: bool = True) -> list[Fault]:
+    """Everything that is wrong with a policy for a task; empty when nothing is. `installed`: whether gates of one's own
+    must be there on this machine."""
+    faults = [*_level_faults(governance), *_role_faults(governance)]
     for field in ("reviews", "results"):
         faults += _duration_faults(field, getattr(governance, field), positive=True)
+    if governance.promotion is not None:
+        faults += _approval_faults(governance.promotion, "promotion", governance)
     for place, level in enumerate(governance.levels):
         below = [one.name for one in governance.levels[:place]]
         for gate in level.gates:
+            if isinstance(gate, OwnGate) and not installed:
+                continue
             field = f"levels.{level.name}.{type(gate).__struct_config__.tag}"
             faults += _gate_faults(gate, field, task, governance, below)
-    return faults
+    return faults or age_faults(governance.levels)
 
 
 def _unreadable(error: msgspec.ValidationError, data: Any) -> Fault:
@@ -106,7 +137,13 @@ def _level_faults(governance: Governance) -> list[Fault]:
     return faults
 
 
-def _gate_faults(gate: Gate, field: str, task: Task, governance: Governance, below: list[str]) -> list[Fault]:
+def _role_faults(governance: Governance) -> list[Fault]:
+    fix = "name its people, or none where anybody may act in it"
+    empty = (role for role, people in governance.roles.items() if any(not one.strip() for one in people))
+    return [Fault(f"roles.{role[:60]}", "a person without a name", fix) for role in empty]
+
+
+def _gate_faults(gate: Gate, field: str, task: Ruled, governance: Governance, below: list[str]) -> list[Fault]:
     if isinstance(gate, MetricGate):
         return _metric_faults(gate, field, task)
     if isinstance(gate, TimeGate):
@@ -124,15 +161,17 @@ def _gate_faults(gate: Gate, field: str, task: Task, governance: Governance, bel
         fix = one_of(gate.name, known, "gates", f"install a package that registers it under {GROUP!r}")
         return [] if gate.name in known else [Fault(f"{field}.name", repr(gate.name[:60]), fix)]
     if isinstance(gate, DataGate):
-        return [*_duration_faults(f"{field}.most_age", gate.most_age, positive=True), *_rows(field, gate.rows)]
+        faults = _duration_faults(f"{field}.most_age", gate.most_age, positive=True)
+        return faults + ([] if gate.rows >= 1 else [Fault(f"{field}.rows", str(gate.rows), "use at least 1")])
     return _figure_faults(gate, field)
 
 
 def _figure_faults(gate: Gate, field: str) -> list[Fault]:
     """Of gates that ask for numbers only."""
     faults = []
-    if isinstance(gate, LatencyGate | LoadGate):
-        faults += _above_zero(f"{field}.most_ms", gate.most_ms, "no prediction takes no time")
+    if isinstance(gate, LatencyGate | LoadGate) and not _LEAST_MS <= gate.most_ms < math.inf:
+        fix = f"use {_LEAST_MS:g} or more: no prediction takes less than a microsecond"
+        faults.append(Fault(f"{field}.most_ms", str(gate.most_ms), fix))
     if isinstance(gate, LatencyGate):
         if not 0 < gate.quantile < 1:
             faults.append(Fault(f"{field}.quantile", str(gate.quantile), "use a number between 0 and 1, such as 0.99"))
@@ -143,8 +182,9 @@ def _figure_faults(gate: Gate, field: str) -> list[Fault]:
             faults.append(Fault(f"{field}.seconds", str(gate.seconds), f"use more than 0, at most {_MOST_SECONDS}"))
         if not 1 <= gate.threads <= _MOST_THREADS:
             faults.append(Fault(f"{field}.threads", str(gate.threads), f"use 1 to {_MOST_THREADS}"))
-        if not 0 <= gate.least_per_second < math.inf:
-            faults.append(Fault(f"{field}.least_per_second", str(gate.least_per_second), "use 0 or a positive number"))
+        if not 0 <= gate.least_per_second <= _MOST_PER_SECOND:
+            fix = f"use 0 to {_MOST_PER_SECOND:,}: one process does no more"
+            faults.append(Fault(f"{field}.least_per_second", str(gate.least_per_second), fix))
     if isinstance(gate, RobustnessGate):
         faults += _above_zero(f"{field}.noise", gate.noise, "without noise nothing is tried")
         faults += _above_zero(f"{field}.most_change", gate.most_change, "noise always moves a score that uses numbers")
@@ -157,7 +197,7 @@ def _figure_faults(gate: Gate, field: str) -> list[Fault]:
     return faults
 
 
-def _metric_faults(gate: MetricGate, field: str, task: Task) -> list[Fault]:
+def _metric_faults(gate: MetricGate, field: str, task: Ruled) -> list[Fault]:
     metric, known = gate.metric or task.metric_name, MEASURED[task.kind]
     if metric not in known:
         return [Fault(f"{field}.metric", repr(metric[:60]), f"a {task.kind} task has: {', '.join(known)}")]
@@ -188,10 +228,12 @@ def _approval_faults(gate: ApprovalGate, field: str, governance: Governance) -> 
     if gate.roles and all(people) and len(having) < gate.count:
         fix = f"use at most {len(having)}, the people of these roles, or add people to them"
         faults.append(Fault(f"{field}.count", str(gate.count), fix))
+    elif not faults:
+        faults += unfilled(field, {role: governance.roles[role] for role in gate.roles})
     return faults
 
 
-def _fairness_faults(gate: FairnessGate, field: str, task: Task) -> list[Fault]:
+def _fairness_faults(gate: FairnessGate, field: str, task: Ruled) -> list[Fault]:
     if task.kind == "regression":
         return [Fault(field, "regression", "leave it out: numbers have no positive class")]
     faults = [*_above_zero(f"{field}.most", gate.most, "two groups are never exactly alike"), *_rows(field, gate.rows)]
@@ -199,6 +241,8 @@ def _fairness_faults(gate: FairnessGate, field: str, task: Task) -> list[Fault]:
         faults.append(Fault(f"{field}.attributes", "none", "name the features that make the groups"))
     types = {feature.name: feature.type for feature in task.features}
     for name in gate.attributes:
+        if name not in types and task.views:
+            continue  # it may come from a view, and is known when the project is applied
         if name not in types:
             fix = one_of(name, types, "features", "declare it as a feature")
             faults.append(Fault(f"{field}.attributes", repr(name[:60]), fix))
@@ -213,7 +257,8 @@ def _fairness_faults(gate: FairnessGate, field: str, task: Task) -> list[Fault]:
 
 
 def _rows(field: str, rows: int) -> list[Fault]:
-    return [] if rows >= 2 else [Fault(f"{field}.rows", str(rows), "use at least 2")]
+    fix = f"use 2 to {MOST_ROWS:,}: gates look at the newest {MOST_ROWS:,} rows"
+    return [] if 2 <= rows <= MOST_ROWS else [Fault(f"{field}.rows", str(rows), fix)]
 
 
 def _above_zero(field: str, value: float, why: str) -> list[Fault]:

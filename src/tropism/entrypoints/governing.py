@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from tropism.core.errors import Conflict, Fault, TropismError
+from tropism.core.governance import MOST_ROWS
 from tropism.core.identity import Identifiers, task_tag
-from tropism.feedback.joining import moments
+from tropism.loop.gate_jobs import GateOrder, ask_for_gates
+from tropism.loop.gating import Gating
 from tropism.registry.cards import Population, card
 from tropism.registry.gate_runs import GateRuns
-from tropism.registry.level_policies import LevelPolicies, fingerprint
+from tropism.registry.level_policies import LevelPolicies
 from tropism.registry.levels import Levels
 from tropism.registry.retiring import Retiring
 from tropism.registry.reviews import Reviews
 from tropism.registry.versions import learnt_until
 from tropism.training.comparing import compare_versions
-from tropism.training.gates import Drift, Evidence, GateContext, evidence_since, run_gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pyarrow as pa
+
     from tropism.core.task import Task
-    from tropism.registry import ModelVersion
+    from tropism.registry import Approval, Job, ModelVersion, Promoted
     from tropism.registry.cards import Card
     from tropism.registry.gate_runs import GateRun
     from tropism.registry.levels import LevelMove
@@ -34,10 +37,16 @@ if TYPE_CHECKING:
     from tropism.training.comparing import VersionComparison
     from tropism.wiring import Platform
 
-ROWS = 10_000
-"""Rows that evidence, drift and populations are taken from, at most: the newest."""
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _CATEGORIES = 10
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a person's word on a promotion. `missing`: who must still approve; `promoted`: what it moved."""
+
+    approval: Approval
+    missing: str
+    promoted: Promoted | None
 
 
 class Governing:
@@ -52,44 +61,18 @@ class Governing:
         self.runs = GateRuns(database)
         self.reviews = Reviews(database)
         self.retiring = Retiring(database, platform.blobs)
+        self.gating = Gating(platform.registry, platform.lake, platform.cohorts, platform.blobs, platform.clock)
 
     def run(
         self, model: str, version: int, level: str, *, actor: str, progress: Callable[[str], None] = lambda _: None
     ) -> GateRun:
-        """Runs the gates of a level and keeps what they found.
+        """Runs the gates of a level here and now, and keeps what they found. Raises what `Gating.run` does."""
+        return self.gating.run(self._new(model), model, version, level, actor=actor, progress=progress)
 
-        Raises:
-            UnknownTask, UnknownModel, UnknownVersion, InvalidInput: there is no such version or level.
-            Conflict: the version is in quarantine or was deleted, or the policy was changed meanwhile.
-        """
-        policy = self.policies.get(model)
-        wanted, asked = policy.level(level), fingerprint(policy, level)
-        results = run_gates(wanted.gates, self.context(model, version, level), progress)
-        now = self._platform.clock.now()
-        return self.runs.add(self._new(model), model, version, level, results, policy=asked, actor=actor, now=now)
-
-    def context(self, model: str, version: int, level: str) -> GateContext:
-        """What gates look at."""
-        registry, platform = self._platform.registry, self._platform
-        task, found = registry.tasks.get(model), registry.versions.get(model, version)
-        if found.state == "quarantined":
-            fault = Fault("version", str(version), "let it out first: `tropism release`")
-            raise Conflict(f"version {version} of '{model}' is in quarantine: it is not loaded", fault)
-        live = registry.aliases.get(model, "champion")
-        champion = None if live is None else registry.versions.get(model, live)
-        return GateContext(
-            task=task.flat,
-            version=found,
-            level=level,
-            artifacts=platform.blobs,
-            now=platform.clock.now(),
-            standing=self.levels.get(model, version),
-            evidence=self._evidence(task, learnt_until(found)),
-            champion=champion,
-            champion_since=0 if champion is None else learnt_until(champion),
-            reviews=self.reviews.list(model, version),
-            drift=lambda: _drift(platform, task, found),
-        )
+    def ask(self, model: str, version: int, level: str, *, actor: str) -> Job:
+        """Has a worker run the gates of a level. Raises what `ask_for_gates` does."""
+        order = GateOrder(model=model, version=version, level=level, actor=actor)
+        return ask_for_gates(self._platform.registry, self._new(model), order, now=self._platform.real.now())
 
     def move(
         self,
@@ -118,6 +101,41 @@ class Governing:
         words = {"actor": actor, "role": role, "comment": comment}
         return self.reviews.give(self._new(model), model, version, level, now=now, verdict=verdict, **words)
 
+    def answer(
+        self, model: str, version: int, *, actor: str, role: str = "", verdict: Verdict = "approved", comment: str = ""
+    ) -> Answered:
+        """Takes a person's word on a promotion that waits, and carries it out where that was the last one needed.
+
+        Raises:
+            Conflict: none of this version waits, it was answered otherwise, or the champion moved.
+            InvalidInput: the actor is the version's author, asked for this himself, or does not have the role.
+            PolicyRefused: it is approved, and does not stand on the highest level yet.
+            UnknownTask, UnknownModel, UnknownVersion: there is none.
+        """
+        registry, now = self._platform.registry, self._platform.clock.now()
+        task = registry.tasks.get(model)
+        registry.versions.get(model, version)
+        waiting = [one for one in registry.approvals.open(model) if one.version == version]
+        if not waiting:
+            fault = Fault("version", str(version), "see what waits: `tropism status`; or `tropism promote` it")
+            raise Conflict(f"no promotion of version {version} of '{model}' waits for approval", fault)
+        say = registry.approvals.approve if verdict == "approved" else registry.approvals.refuse
+        said = say(waiting[0].id, actor=actor, now=now, comment=comment, role=role)
+        missing = "" if said.status == "refused" else registry.approvals.missing(said.id, now)
+        if said.status != "approved" or missing:
+            return Answered(approval=said, missing=missing, promoted=None)
+        champion = registry.aliases.get(model, "champion")
+        moved = registry.promotion.promote(
+            model,
+            version,
+            expected=champion,
+            actor=actor,
+            decision_id=said.decision_id,
+            policy=task.policy,
+            now=now,
+        )
+        return Answered(approval=registry.approvals.get(said.id), missing="", promoted=moved)
+
     def withdraw(self, review: str, *, actor: str) -> Review:
         """Takes a review back. Raises what `Reviews.withdraw` does."""
         return self.reviews.withdraw(review, actor=actor, now=self._platform.clock.now())
@@ -136,7 +154,7 @@ class Governing:
         registry = self._platform.registry
         task = registry.tasks.get(model)
         sides = [registry.versions.get(model, number) for number in (a, b)]
-        evidence = self._evidence(task, max(learnt_until(one) for one in sides))
+        evidence = self.gating.evidence(task, max(learnt_until(one) for one in sides))
         rows = None if evidence is None else evidence.rows
         return compare_versions(task.flat, sides[0], sides[1], self._platform.blobs, rows)
 
@@ -157,45 +175,14 @@ class Governing:
             registry, model, version, importance=importance, populations=_populations(self._platform, task, found)
         )
 
-    def _evidence(self, task: Task, since: int) -> Evidence | None:
-        """Matured rows made after a moment (µs), the newest ones; the baselines learn from earlier ones too."""
-        platform = self._platform
-        now = platform.clock.now()
-        light = platform.cohorts.matured(task, now=now, columns=("at", "label", "label_at"))
-        at = moments(light.table, "at")
-        if not len(at) or at[-1] <= since:
-            return None
-        since = max(since, int(at[-min(ROWS, len(at))]) - 1)
-        columns = {"at", *(f"f_{name}" for name in task.feature_names)}
-        rows = platform.cohorts.matured(task, now=now, since=since + 1, versions=light.lake, columns=columns).table
-        features = pa.table({name: rows[f"f_{name}"] for name in task.feature_names})
-        labels, known = light.table["label"].to_numpy(), moments(light.table, "label_at")
-        return evidence_since(task, features, labels, at, known, since)
-
     def _new(self, model: str) -> str:
         return self._identifiers.new(self._platform.clock.now(), task_tag(model))
-
-
-def _drift(platform: Platform, task: Task, version: ModelVersion) -> Drift:
-    """How far features moved between the last rows before a version was made and the newest served since."""
-    from tropism.loop.watching.rows import rows_served
-    from tropism.monitoring.counts import count_columns, freeze, measures
-
-    before = _rows_before(platform, task, version)
-    current = rows_served(platform.lake, task, version.created_at, platform.clock.now() + 1, most=ROWS)
-    if not before.num_rows or not current.num_rows:
-        return Drift({}, before.num_rows, current.num_rows)
-    ignored = task.monitoring.ignore
-    binnings = {one.name: freeze(before[f"f_{one.name}"], one.type) for one in task.features if one.name not in ignored}
-    found = measures(binnings, count_columns(binnings, before), count_columns(binnings, current))
-    distances = {name: one.jensen_shannon for name, one in found.items()}
-    return Drift(distances, before.num_rows, current.num_rows)
 
 
 def _rows_before(platform: Platform, task: Task, version: ModelVersion) -> pa.Table:
     from tropism.loop.watching.rows import rows_before
 
-    return rows_before(platform.lake, task, version.created_at, ROWS)
+    return rows_before(platform.lake, task, version.created_at, MOST_ROWS)
 
 
 def _populations(platform: Platform, task: Task, version: ModelVersion) -> Mapping[str, Population]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import select
 
-from tropism.core.errors import Fault, UnknownTask
+from tropism.core.errors import Conflict, Fault, UnknownTask
 from tropism.core.governance import Governance, default_governance
 from tropism.core.governance_faults import checked
 from tropism.registry.audit import append
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 class LevelPolicies:
-    """Reads and writes policies. A model without one has the default of its kind."""
+    """Reads and writes policies: what a task declares, else what was written last. A model without either has the
+    default of its kind."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -35,15 +36,25 @@ class LevelPolicies:
         with self._db.read() as connection:
             return policy_of(connection, model)
 
+    def written(self, model: str) -> Governance | None:
+        """The policy that somebody declared or wrote; None where the default holds."""
+        with self._db.read() as connection:
+            return written_policy(connection, model)
+
     def set(self, model: str, policy: Governance, *, actor: str, now: int) -> int:
         """Writes a policy; how often it was changed. The same again changes nothing.
 
         Raises:
             UnknownTask: there is no such model.
             InvalidInput: no version of the model could pass it; a fault for each field.
+            Conflict: the task declares another one.
         """
         with self._db.exclusive() as connection:
-            checked(policy, _task(connection, model))
+            task = _task(connection, model)
+            checked(policy, task)
+            if task.governance not in (None, policy):
+                fault = Fault("policy", "declared by the task", "change it in project.py and run `tropism apply`")
+                raise Conflict(f"the levels of '{model}' are declared in the project", fault)
             row = connection.execute(select(level_policies).where(level_policies.c.model == model)).first()
             spec = msgspec.to_builtins(policy)
             if row is not None and digest(row.spec) == digest(spec):
@@ -63,7 +74,10 @@ def policy_of(connection: Connection, model: str) -> Governance:
 
 
 def written_policy(connection: Connection, model: str) -> Governance | None:
-    """The policy that somebody wrote for a model; None where the default holds."""
+    """The policy that a model's task declares, or that somebody wrote; None where the default holds."""
+    task = find_task(connection, model)
+    if task is not None and task.governance is not None:
+        return task.governance
     spec = connection.scalar(select(level_policies.c.spec).where(level_policies.c.model == model))
     try:
         return None if spec is None else msgspec.convert(spec, Governance)

@@ -9,7 +9,7 @@ import msgspec
 from tropism.core.errors import Conflict, Fault
 from tropism.registry import generation
 from tropism.registry.aliases import CHAMPION, PREVIOUS, point, pointers
-from tropism.registry.approvals import spend
+from tropism.registry.approvals import asked_of, spend
 from tropism.registry.audit import append
 from tropism.registry.decisions import NewDecision, digest, find_decision, require_same, store_decision
 from tropism.registry.levels import require_top
@@ -62,9 +62,9 @@ class Promotion:
     ) -> Promoted:
         """Makes a version the champion, if the champion still is `expected` (None: there is none yet).
 
-        The former champion is kept as `previous`. With `policy.approval` the decision's approval must have been
-        given, and is used up; `force` does without, and the audit row says so. `evidence` is stored with the
-        decision, unless it was recorded before.
+        The former champion is kept as `previous`. With `policy.approval`, or where the model's levels ask for it, the
+        decision's approval must have been given, and is used up; `force` does without, and the audit row says so.
+        `evidence` is stored with the decision, unless it was recorded before.
 
         Raises:
             Conflict: the champion is another one; or the version does not fit its task, is in quarantine, or is the
@@ -86,7 +86,8 @@ class Promotion:
             require_kept(connection, model, version)
             if not force:
                 require_top(connection, model, version)
-            spend(connection, model, version, decision_id, needed=policy.approval and not force)
+            asked = policy.approval or asked_of(connection, model) is not None
+            spend(connection, model, version, decision_id, needed=asked and not force, now=now)
             decision = _decision(decision_id, model, "promote", version, actor, now, evidence)
             return _move(connection, decision, version, champion, {"expected": expected, "forced": force})
 

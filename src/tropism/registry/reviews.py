@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import select
@@ -28,6 +28,25 @@ if TYPE_CHECKING:
     from tropism.storage.tables import Database
 
 Verdict = Literal["approved", "refused"]
+
+
+class Word(Protocol):
+    """One person's word on one move, as far as counting it goes."""
+
+    @property
+    def level(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def comment(self) -> str: ...
+    def holds(self, now: int) -> bool: ...
+
+
+W = TypeVar("W", bound=Word)
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +104,7 @@ class Reviews:
             require_kept(connection, model, version)
             policy = policy_of(connection, model)
             _check(connection, policy, model, version, level, actor, role)
-            standing = _of_person(connection, model, version, level, actor, now)
+            standing = _ofperson(connection, model, version, level, actor, now)
             if standing is not None:
                 return _require_same(standing, verdict, role)
             facts = {"id": review_id, "level": level, "role": role, "verdict": verdict, "comment": comment}
@@ -109,7 +128,7 @@ class Reviews:
         """
         with self._db.exclusive() as connection:
             found = _require(connection, review_id)
-            if _person(found.actor) != _person(actor):
+            if person(found.actor) != person(actor):
                 fault = Fault("actor", repr(actor[:60]), f"only {found.actor} can take it back")
                 raise InvalidInput("this is another person's review", fault)
             if found.used_by is not None:
@@ -140,7 +159,7 @@ def reviews_of(connection: Connection, model: str, version: int) -> tuple[Review
     return tuple(record(Review, row) for row in rows)
 
 
-def counted(gate: ApprovalGate, given: Iterable[Review], level: str, now: int) -> tuple[tuple[Review, ...], str]:
+def counted(gate: ApprovalGate, given: Iterable[W], level: str, now: int) -> tuple[tuple[W, ...], str]:
     """The approvals that count for a gate, and what is missing; nothing is missing where it passes.
 
     >>> counted(ApprovalGate(count=2), (), "production", now=0)
@@ -149,7 +168,7 @@ def counted(gate: ApprovalGate, given: Iterable[Review], level: str, now: int) -
     holding = [one for one in given if one.level == level and one.holds(now)]
     refused = [one for one in holding if one.verdict == "refused"]
     people = {
-        _person(one.actor): one
+        person(one.actor): one
         for one in holding
         if one.verdict == "approved" and (not gate.roles or one.role in gate.roles)
     }
@@ -185,26 +204,36 @@ def _check(
     if not gates:
         fix = "run its gates and move the version: no review is needed"
         raise InvalidInput(f"the level '{level}' asks for no approval", Fault("level", repr(level), fix))
-    if not _person(actor):
+    require_other(connection, model, version, actor)
+    require_role(policy, gates, level, actor, role)
+
+
+def require_other(connection: Connection, model: str, version: int, actor: str) -> None:
+    """Raises: InvalidInput: the actor has no name, or registered the version."""
+    if not person(actor):
         raise InvalidInput("a review needs a name", Fault("actor", repr(actor), "say who reviews"))
-    if _person(actor) == _person(author_of(connection, model, version) or ""):
+    if person(actor) == person(author_of(connection, model, version) or ""):
         fix = "let somebody else review it: nobody approves his own version"
         raise InvalidInput(f"{actor} registered version {version}", Fault("actor", repr(actor[:60]), fix))
+
+
+def require_role(policy: Governance, gates: Iterable[ApprovalGate], level: str, actor: str, role: str) -> None:
+    """Raises: InvalidInput: the role is none in which this is approved, or the actor does not have it."""
     counting = {name for gate in gates for name in gate.roles}
     known = counting or set(policy.roles)
     if (role or counting) and role not in known:
         fix = one_of(role, known, "roles", "leave it out: this policy declares none")
         raise InvalidInput(f"no approval of '{level}' is given in this role", Fault("role", repr(role[:60]), fix))
     people = policy.roles.get(role, ()) if role else ()
-    if people and _person(actor) not in {_person(one) for one in people}:
+    if people and person(actor) not in {person(one) for one in people}:
         fault = Fault("actor", repr(actor[:60]), f"this role is that of: {', '.join(people)}")
         raise InvalidInput(f"{actor} is not in the role '{role}'", fault)
 
 
-def _of_person(connection: Connection, model: str, version: int, level: str, actor: str, now: int) -> Review | None:
+def _ofperson(connection: Connection, model: str, version: int, level: str, actor: str, now: int) -> Review | None:
     """What the same person said of the same move, where it holds."""
     found = reviews_of(connection, model, version)
-    mine = (one for one in found if one.level == level and _person(one.actor) == _person(actor) and one.holds(now))
+    mine = (one for one in found if one.level == level and person(one.actor) == person(actor) and one.holds(now))
     return next(mine, None)
 
 
@@ -216,7 +245,7 @@ def _require_same(standing: Review, verdict: Verdict, role: str) -> Review:
     return standing
 
 
-def _person(actor: str) -> str:
+def person(actor: str) -> str:
     """One text for one person: `Ann ` and `ann` are not two."""
     return actor.strip().casefold()
 

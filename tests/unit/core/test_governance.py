@@ -14,6 +14,7 @@ from tropism.core.governance import (
     Gate,
     Governance,
     Level,
+    MetricGate,
     OwnGate,
     TimeGate,
     default_governance,
@@ -69,8 +70,10 @@ def test_the_default_policy_has_the_figures_that_were_asked_for() -> None:
         ({"gate": "metric", "metric": "auc", "most": 0.1}, "levels.live.metric.most", "more is better"),
         ({"gate": "metric", "metric": "mae", "most": 3}, "levels.live.metric.metric", "a binary task has"),
         ({"gate": "metric", "baseline": False}, "levels.live.metric.most", "asks nothing"),
-        ({"gate": "latency", "most_ms": 0}, "levels.live.latency.most_ms", "no prediction takes no time"),
-        ({"gate": "latency", "most_ms": -5}, "levels.live.latency.most_ms", "more than 0"),
+        ({"gate": "latency", "most_ms": 0}, "levels.live.latency.most_ms", "no prediction takes less"),
+        ({"gate": "latency", "most_ms": -5}, "levels.live.latency.most_ms", "0.001 or more"),
+        ({"gate": "load", "least_per_second": 1e9}, "levels.live.load.least_per_second", "use 0 to 1,000,000"),
+        ({"gate": "metric", "rows": 20_000}, "levels.live.metric.rows", "gates look at the newest 10,000 rows"),
         ({"gate": "latency", "quantile": 1}, "levels.live.latency.quantile", "between 0 and 1"),
         ({"gate": "load", "seconds": 0}, "levels.live.load.seconds", "more than 0"),
         ({"gate": "load", "threads": 0}, "levels.live.load.threads", "use 1 to"),
@@ -96,6 +99,58 @@ def test_a_policy_that_nothing_could_pass_is_refused_in_words(
     found = refused(gate)
     assert found[0][0] == field
     assert fix in found[0][1]
+
+
+def test_rows_that_are_too_old_before_the_wait_is_over_are_told(
+    refused: Callable[..., list[tuple[str, str]]],
+) -> None:
+    found = refused({"gate": "time", "least": "2d"}, {"gate": "data", "most_age": "1d"})
+    assert found == [
+        ("levels.live.data.most_age", "use more than 2d: no version gets here before its rows are 2d old"),
+    ]
+
+
+def test_no_version_waits_on_two_levels_at_once() -> None:
+    waits = Level(name="live", gates=(TimeGate(level="staging"), TimeGate(level="trial")))
+    (fault,) = faults_of(Governance(levels=(Level(name="staging"), Level(name="trial"), waits)), task())
+    assert (fault.field, fault.fix[:16]) == ("levels.live.time.level", "keep one of them")
+
+
+def test_a_wait_longer_than_results_hold_can_be_passed_as_gates_run_after_it() -> None:
+    levels = (Level(name="staging"), Level(name="live", gates=(TimeGate(least="30d"),)))
+    assert faults_of(Governance(levels=levels, results="1h"), task()) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "gate", "fix"),
+    [
+        ({"risk": ["ann"], "legal": ["Ann"]}, {"count": 2, "roles": ["risk", "legal"]}, "use at most 1"),
+        (
+            {"risk": ["ann"], "legal": ["ann"], "lead": ["bob", "cy"]},
+            {"count": 3, "roles": ["risk", "legal", "lead"]},
+            "nobody approves in two of them",
+        ),
+        ({"risk": [" "]}, {"roles": ["risk"]}, "name its people"),
+    ],
+)
+def test_roles_that_nobody_can_fill_are_told(
+    refused: Callable[..., list[tuple[str, str]]], roles: dict[str, list[str]], gate: dict[str, Any], fix: str
+) -> None:
+    assert fix in refused({"gate": "approval", **gate}, roles=roles)[0][1]
+
+
+def test_whose_approval_a_promotion_takes_is_checked_too(refused: Callable[..., list[tuple[str, str]]]) -> None:
+    assert refused(promotion={"gate": "approval", "roles": ["boss"]})[0][0] == "promotion.roles"
+
+
+def test_a_task_declares_levels_and_is_refused_what_nothing_could_pass() -> None:
+    levels = (Level(name="live", gates=(MetricGate(metric="accuracy", least=1.2),)),)
+    with pytest.raises(InvalidInput) as caught:
+        msgspec.structs.replace(task(), governance=Governance(levels=levels))
+    assert caught.value.faults[0].field == "governance.levels.live.metric.least"
+    assert caught.value.faults[0].fix == "use at most 1: no model has more accuracy"
+    declared = msgspec.structs.replace(task(), governance=default_governance("binary"))
+    assert msgspec.json.decode(msgspec.json.encode(declared), type=Task) == declared
 
 
 def test_every_fault_is_told_at_once(refused: Callable[..., list[tuple[str, str]]]) -> None:
@@ -152,4 +207,4 @@ def test_the_metrics_are_those_that_are_measured() -> None:
     labels = np.array([0.0, 1.0, 0.0, 1.0])
     three = np.array([[0.6, 0.4], [0.3, 0.7], [0.8, 0.2], [0.6, 0.4]])
     for kind, scores in (("binary", three[:, 1:]), ("multiclass", three), ("regression", three[:, 1:])):
-        assert set(MEASURED[kind]) == set(summarise(kind, labels, scores))  # type: ignore[index, arg-type]
+        assert set(MEASURED[kind]) == set(summarise(kind, labels, scores))  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def test_gates_look_at_rows_that_were_predicted_after_the_training(
     governing: Governing, old: int, live: Live, platform: Platform
 ) -> None:
     live(300, version=old)
-    context = governing.context("payments", old, "staging")
+    context = governing.gating.context("payments", old, "staging")
     assert context.evidence is not None
     assert len(context.evidence.rows.labels) == 300
     assert set(context.evidence.baselines) == {"majority", "last-label"}

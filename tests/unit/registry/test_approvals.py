@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tropism.core.errors import Conflict, NotFound, UnknownVersion
+from tropism.core.errors import Conflict, InvalidInput, NotFound, PolicyRefused, UnknownVersion
+from tropism.core.governance import ApprovalGate, Governance, Level
+from tropism.core.task import Feature, Policy, Task
+from tropism.registry import NewVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,3 +59,78 @@ def test_what_is_not_there_is_said(registry: Registry) -> None:
         registry.approvals.approve("x", actor="ann", now=1)
     with pytest.raises(UnknownVersion):
         registry.approvals.request("a", "price", 3, "d", now=1)
+
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def ruled(registry: Registry) -> int:
+    """A version that ann registered; two people, one of them in `risk`, must approve its promotion within a day."""
+    gate, roles = ApprovalGate(count=2, roles=("risk", "lead")), {"risk": ("bob", "ann"), "lead": ()}
+    policy = Governance(levels=(Level(name="live"),), roles=roles, promotion=gate, reviews="1d")
+    features = (Feature("a"),)
+    registry.tasks.apply(Task(name="price", kind="binary", target="y", features=features, governance=policy), 1)
+    new = NewVersion(model="price", artifact="a" * 64, learner="linear", window="all")
+    version = registry.versions.register(new, now=1, actor="ann")
+    registry.approvals.request("a", "price", version, "d", now=1, actor="dan")
+    return version
+
+
+def promoted(registry: Registry, version: int, now: int) -> int:
+    policy = Policy()
+    asked = {"expected": None, "actor": "me", "decision_id": "d", "policy": policy, "now": now}
+    return registry.promotion.promote("price", version, **asked).version  # type: ignore[arg-type]
+
+
+def test_a_promotion_takes_people_in_the_roles_that_the_levels_name(registry: Registry, ruled: int) -> None:
+    with pytest.raises(InvalidInput, match="not in the role 'risk'"):
+        registry.approvals.approve("a", actor="cy", role="risk", now=2)
+    with pytest.raises(InvalidInput, match="given in this role"):
+        registry.approvals.approve("a", actor="cy", now=2)
+    assert registry.approvals.approve("a", actor="bob", role="risk", now=2).status == "pending"
+    assert registry.approvals.missing("a", 3) == "1 more person must approve, lead among them"
+    assert registry.approvals.approve("a", actor="cy", role="lead", comment="fine", now=3).status == "approved"
+    assert [(one.actor, one.role, one.comment) for one in registry.approvals.votes("a")] == [
+        ("bob", "risk", ""),
+        ("cy", "lead", "fine"),
+    ]
+
+
+@pytest.mark.parametrize(("actor", "said"), [("Ann ", "his own version"), ("DAN", "what he proposed")])
+def test_nobody_approves_what_he_made_or_proposed(registry: Registry, ruled: int, actor: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said) as caught:
+        registry.approvals.approve("a", actor=actor, role="lead", now=2)
+    assert caught.value.faults[0].field == "actor"
+    assert registry.approvals.refuse("a", actor=actor, role="lead", now=2).status == "refused"
+
+
+def test_an_approval_expires_and_is_given_again(registry: Registry, ruled: int) -> None:
+    approvals = registry.approvals
+    approvals.approve("a", actor="bob", role="risk", now=2)
+    approvals.approve("a", actor="cy", role="lead", now=3)
+    with pytest.raises(PolicyRefused, match="needs approval") as caught:
+        promote_at_the_top(registry, ruled, DAY + 2)
+    assert "expired" in caught.value.faults[0].value
+    assert approvals.approve("a", actor="bob", role="risk", now=DAY + 2).status == "approved"
+    assert promote_at_the_top(registry, ruled, DAY + 2) == ruled
+    assert approvals.get("a").status == "spent"
+
+
+def promote_at_the_top(registry: Registry, version: int, now: int) -> int:
+    from tropism.registry.levels import Levels
+
+    levels = Levels(registry.db)
+    at = levels.get("price", version).level
+    if at != "live":
+        levels.move("up", "price", version, "live", expected=at, actor="me", now=now)
+    return promoted(registry, version, now)
+
+
+def test_levels_that_a_task_declares_are_not_written_over(registry: Registry, ruled: int) -> None:
+    from tropism.registry.level_policies import LevelPolicies
+
+    policies = LevelPolicies(registry.db)
+    assert policies.get("price").reviews == "1d"
+    with pytest.raises(Conflict, match="declared in the project"):
+        policies.set("price", Governance(levels=(Level(name="other"),)), actor="me", now=2)

@@ -1,4 +1,4 @@
-"""`tropism gates`, `level`, `levels`, `review`, `retire`, `delete`, `card`: where versions stand, and why."""
+"""`tropism gates`, `level`, `levels`, `review`, `approve`, `retire`, `delete`, `card`: where versions stand; why."""
 
 from __future__ import annotations
 
@@ -119,6 +119,27 @@ def review(
         raise click.UsageError("name the level: tropism review MODEL VERSION --level LEVEL")
     else:
         show_governance.show_reviews(project, model, version)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version", type=int)
+@click.option("--role", default="", metavar="ROLE", help="The role in which you approve.")
+@click.option("--refuse", is_flag=True, help="Refuse it, for good; otherwise this approves.")
+@click.option("--comment", default="", metavar="TEXT", help="Why; others see it.")
+@_ACTOR
+@click.pass_obj
+def approve(project: Path, model: str, version: int, role: str, refuse: bool, comment: str, actor: str) -> None:
+    """Approve or refuse a promotion that waits. Once enough people approved, the version is the champion.
+
+    Nobody approves a version that he registered or proposed.
+
+    \b
+    tropism approve payments 3 --role risk --comment "checked the segments"
+    """
+    from tropism.entrypoints.cli.run_governance import answer_promotion
+
+    answer_promotion(project, model, version, role, refuse, comment, actor or "cli")
 
 
 @click.command()

@@ -68,6 +68,20 @@ def give_review(
     click.echo(f"{found.actor} {found.verdict} version {version} of {model} for {level} (review {found.id})")
 
 
+def answer_promotion(
+    project: Path, model: str, version: int, role: str, refuse: bool, comment: str, actor: str
+) -> None:
+    governing = Governing(open_project(project))
+    verdict = "refused" if refuse else "approved"
+    words = {"actor": actor, "role": role, "comment": comment}
+    found = governing.answer(model, version, verdict=verdict, **words)  # type: ignore[arg-type]
+    click.echo(f"{actor} {verdict} that version {version} becomes the champion of {model}")
+    if found.promoted is not None:
+        click.echo(f"version {version} is the champion (decision {found.promoted.decision_id[14:23]})")
+    elif found.missing:
+        click.echo(f"it waits: {found.missing}")
+
+
 def withdraw_review(project: Path, review: str, actor: str) -> None:
     found = Governing(open_project(project)).withdraw(review, actor=actor)
     click.echo(f"{found.actor} took the review of version {found.version} of {found.model} back")

@@ -1,4 +1,4 @@
-"""Tables of policies, levels, gates, reviews and deletions."""
+"""Tables of policies, levels, gates, reviews, votes on promotions, and deletions."""
 
 from __future__ import annotations
 
@@ -96,4 +96,18 @@ tombstones = Table(
     _must("actor"),
     _must("reason"),
     _of_version(),
+)
+
+approval_votes = Table(
+    "approval_votes",
+    metadata,
+    _key("approval_id"),
+    _key("person"),
+    _must("actor"),
+    _must("role"),
+    _must("verdict"),
+    _must("comment"),
+    _must("at", BigInteger),
+    _must("expires_at", BigInteger),
+    ForeignKeyConstraint(["approval_id"], ["approvals.id"]),
 )

@@ -24,7 +24,7 @@ POLICY = {
 @pytest.fixture(autouse=True)
 def _commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands, as the group has them."""
-    names = ("levels", "gates", "level", "review", "retire", "delete", "card")
+    names = ("levels", "gates", "level", "review", "approve", "retire", "delete", "card")
     monkeypatch.setattr(cli, "commands", {**cli.commands, **{name: getattr(governance, name) for name in names}})
 
 
@@ -94,3 +94,13 @@ def test_a_policy_that_is_no_json_is_refused(shop: Command, platform: Platform, 
     path = tmp_path / "levels.json"
     path.write_text("levels:")
     assert "cannot be read" in shop("levels", "payments", "--set", path).err
+
+
+def test_a_promotion_is_approved_by_somebody_else_than_its_author(ruled: Command, platform: Platform) -> None:
+    assert "no promotion of version 2" in ruled("approve", "payments", 2).err
+    now, registry = platform.clock.now(), platform.registry
+    registry.approvals.request("a", "payments", 2, "d", now=now, actor="bob")
+    assert "nobody approves what he proposed" in ruled("approve", "payments", 2, "--actor", "bob").err
+    said = ruled("approve", "payments", 2, "--refuse", "--comment", "too soon", "--actor", "cy").out
+    assert said == "cy refused that version 2 becomes the champion of payments\n"
+    assert (registry.approvals.get("a").status, registry.approvals.get("a").comment) == ("refused", "too soon")

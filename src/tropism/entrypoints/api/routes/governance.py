@@ -58,6 +58,15 @@ class ReviewOrder(BaseModel, extra="forbid"):
     comment: str = Field(default="", max_length=2_000, description="Why.")
 
 
+class ApprovalOrder(BaseModel, extra="forbid"):
+    """One person's word on a promotion that waits. Nobody approves a version that he registered or proposed."""
+
+    actor: str = Field(min_length=1, description="Who says it.", examples=["ann"])
+    role: str = Field(default="", description="In which of the policy's roles.", examples=["risk"])
+    verdict: Literal["approved", "refused"] = Field(default="approved", description="What he says.")
+    comment: str = Field(default="", max_length=2_000, description="Why.")
+
+
 @router.get("/levels")
 def get_levels(name: str, governing: Governed) -> dict[str, Any]:
     """The policy that holds, and the versions that were ever moved, with their levels."""
@@ -77,10 +86,12 @@ def set_levels(name: str, order: PolicyOrder, parts: Parts, governing: Governed)
     return {"revision": revision, "policy": msgspec.to_builtins(policy)}
 
 
-@router.post("/versions/{version}/gates")
+@router.post("/versions/{version}/gates", status_code=202)
 def run_gates(name: str, version: int, level: LevelName, governing: Governed, actor: Actor = "http") -> dict[str, Any]:
-    """Run the gates of a level, and keep what they found. Takes as long as the gates do."""
-    return dict(msgspec.to_builtins(governing.run(name, version, level, actor=actor)))
+    """Have a worker run the gates of a level, and keep what they found. Follow it at `/v1/jobs/{id}`; its result is
+    the run."""
+    job = governing.ask(name, version, level, actor=actor)
+    return {"id": job.id, "status": job.status}
 
 
 @router.get("/versions/{version}/gates")
@@ -142,6 +153,28 @@ def get_card(
     if form == "html":
         return Response(page(found), media_type="text/html; charset=utf-8")
     return dict(msgspec.to_builtins(found))
+
+
+@router.get("/approvals")
+def list_approvals(name: str, parts: Parts) -> list[dict[str, Any]]:
+    """Promotions that wait for people: what each said, and who must still approve."""
+    parts.registry.tasks.get(name)
+    approvals, now = parts.registry.approvals, parts.clock.now()
+    return [
+        {
+            **msgspec.to_builtins(one),
+            "votes": [msgspec.to_builtins(vote) for vote in approvals.votes(one.id)],
+            "missing": approvals.missing(one.id, now),
+        }
+        for one in approvals.open(name)
+    ]
+
+
+@router.post("/versions/{version}/approval")
+def approve(name: str, version: int, order: ApprovalOrder, governing: Governed) -> dict[str, Any]:
+    """Approve or refuse that a version becomes the champion. Once enough people approved, it does."""
+    words = {"actor": order.actor, "role": order.role, "comment": order.comment}
+    return dict(msgspec.to_builtins(governing.answer(name, version, verdict=order.verdict, **words)))
 
 
 @router.get("/versions/{version}/reviews")
