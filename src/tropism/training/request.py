@@ -51,7 +51,8 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `metrics` were measured on the validation slice by the fit that had not seen it. `baselines` holds the mean
     loss of each reference rule on the same slice. `against_baseline`: for a first model, the rolling comparison with
-    the baseline that answers while there is none (`experiments.evidence.Evidence`).
+    the baseline that answers while there is none (`experiments.evidence.Evidence`). `report`: digest of what its run
+    tells (`training.report.RunReport`, as JSON among the blobs); empty where there is none.
     """
 
     artifact: str
@@ -71,3 +72,4 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     calibrated: bool = False
     notes: tuple[str, ...] = ()
+    report: str = ""

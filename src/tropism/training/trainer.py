@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tropism.evaluation.references import reference_scores
 from tropism.learners.artifact import store
 from tropism.learners.calibration import fit_calibration
 from tropism.learners.fitting import fit_model
+from tropism.training.report import report_of
 from tropism.training.request import Candidate, Span, TrainingRequest, TrainingResult
 from tropism.training.rolling import against_baseline
 from tropism.training.rows import Rows, read_rows
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tropism.training.rolling import Rolled
     from tropism.training.split import Split
 
+log = logging.getLogger("tropism.training")
 Progress = Callable[[float, str], None]
 _LIBRARIES = ("tropism", "lightgbm", "numpy", "scikit-learn", "pyarrow")
 
@@ -40,6 +43,7 @@ _LIBRARIES = ("tropism", "lightgbm", "numpy", "scikit-learn", "pyarrow")
 class _Judged(NamedTuple):
     candidate: Candidate
     span: Span
+    model: Model
     scores: NDArray[np.float64]
     losses: NDArray[np.float64]
 
@@ -83,7 +87,18 @@ def train(request: TrainingRequest, blobs: Blobs, progress: Progress) -> Trainin
         fits=len(judged) + 1 + (0 if rolled is None else rolled.fits),
         cpu_seconds=time.process_time() - started,
         calibrated=calibrated,
+        report=_report(request, rows, split, best, model, blobs),
     )
+
+
+def _report(request: TrainingRequest, rows: Rows, split: Split, best: _Judged, model: Model, blobs: Blobs) -> str:
+    """The digest of what the run is to tell. The training is as good without it."""
+    try:
+        told = report_of(request.task, best.model, model, rows, split.validation, best.scores, best.losses)
+        return blobs.put(msgspec.json.encode(told))
+    except Exception:
+        log.exception("the run's report could not be made; the training goes on without it")
+        return ""
 
 
 def _first(request: TrainingRequest, rows: Rows, best: _Judged, tried: int, progress: Progress) -> Rolled:
@@ -130,9 +145,8 @@ def _judge(request: TrainingRequest, rows: Rows, split: Split, learner: str, spa
     model = fit_model(task, learner, rows.take(fit), parameters=task.parameters.get(learner), seed=request.seed)
     scores = model.predict(rows.features.take(pa.array(split.validation)))
     loss = losses(task.metric_name, rows.labels[split.validation], scores)
-    return _Judged(
-        Candidate(learner=learner, span=span.name, rows=len(fit), loss=float(loss.mean())), span, scores, loss
-    )
+    candidate = Candidate(learner=learner, span=span.name, rows=len(fit), loss=float(loss.mean()))
+    return _Judged(candidate, span, model, scores, loss)
 
 
 def _refit(request: TrainingRequest, data: Dataset, labels: NDArray[np.float64], best: _Judged) -> tuple[Model, bool]:

@@ -1,0 +1,1 @@
+"""Trainings as runs: what each tells, and its drawings."""

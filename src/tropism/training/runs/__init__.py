@@ -1,0 +1,1 @@
+"""Runs of trainings: where they are written, the project's own store first."""

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import xml.dom.minidom
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tropism.config import load_settings
+from tropism.core.errors import InvalidInput, NotFound
+from tropism.entrypoints.tracking import start_run
+from tropism.entrypoints.tracking.comparing import compare_runs
+from tropism.entrypoints.tracking.finding import find_run, list_runs
+from tropism.entrypoints.tracking.page import as_page, as_svg
+from tropism.wiring import open_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tropism.wiring import Platform
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    made = open_platform(load_settings(tmp_path, environment={}))
+    yield made
+    made.database.dispose()
+
+
+def log(folder: Path, name: str, loss: float, *, rows: str = "same", trees: int = 1, noise: float = 0.1) -> str:
+    rng = np.random.default_rng(trees)
+    losses = loss + noise * rng.normal(size=200)
+    with start_run("fraud", name, project=folder) as run:
+        run.log_params({"trees": trees, "kind": "<b>"})
+        run.log_metrics({"loss": float(losses.mean())})
+        for step in range(3):
+            run.log_metrics({"val_loss": loss + 1 / (step + 1)}, step=step)
+        run.log_losses("brier", losses, rows=rows)
+    return run.id
+
+
+def test_a_better_run_on_the_same_rows_is_recommended_with_its_evidence(tmp_path: Path, platform: Platform) -> None:
+    good, bad = log(tmp_path, "good", 0.2), log(tmp_path, "bad", 0.3, trees=2)
+    found = compare_runs(platform.tracking, ["good", "bad"], 1)
+    assert (found.recommendation.run, found.recommendation.shown) == (good, True)
+    (test,) = found.tests
+    assert (test.a, test.b, test.rows, test.decided) == (good, bad, 200, True)
+    assert test.low < -0.1 < test.high
+    assert found.params == {"trees": ("1", "2")}
+    assert [one.p for one in found.correlations] == [None] * len(found.correlations)
+
+
+def test_a_difference_that_may_be_chance_is_said_to_be_one(tmp_path: Path, platform: Platform) -> None:
+    log(tmp_path, "a", 0.2, noise=1.0), log(tmp_path, "b", 0.2, trees=2, noise=1.0)
+    advice = compare_runs(platform.tracking, ["a", "b"], 1).recommendation
+    assert not advice.shown and "may be chance" in advice.not_known[0]
+
+
+def test_runs_judged_on_other_rows_are_not_tested(tmp_path: Path, platform: Platform) -> None:
+    log(tmp_path, "a", 0.2), log(tmp_path, "b", 0.4, rows="other", trees=2)
+    found = compare_runs(platform.tracking, ["a", "b"], 1)
+    assert found.tests == () and "other rows" in found.not_tested[0]
+    assert not found.recommendation.shown
+
+
+def test_pages_and_drawings_load_nothing_and_escape_what_runs_say(tmp_path: Path, platform: Platform) -> None:
+    for number in range(9):
+        log(tmp_path, f"<script>{number}", 0.2 + number / 50, trees=number + 1)
+    ids = [run.id for run in list_runs(platform.tracking, 1)]
+    found = compare_runs(platform.tracking, ids, 1)
+    assert found.correlations[0].adjusted is not None and found.correlations[0].adjusted < 0.05
+    page, drawing = as_page(found), as_svg(found)
+    xml.dom.minidom.parseString(drawing)
+    assert "<script" not in page and "Spearman correlation over 9 runs" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_what_cannot_be_compared_is_refused_with_the_fix(tmp_path: Path, platform: Platform) -> None:
+    log(tmp_path, "a", 0.2), log(tmp_path, "b", 0.3)
+    with pytest.raises(InvalidInput, match="2 to 100"):
+        compare_runs(platform.tracking, ["a", "a"], 1)
+    with pytest.raises(InvalidInput, match="did you mean 'loss'"):
+        compare_runs(platform.tracking, ["a", "b"], 1, metrics=["los"])
+    with pytest.raises(NotFound, match="tropism runs list"):
+        find_run(platform.tracking, "c", 1)
+    with pytest.raises(NotFound, match="fraud"):
+        list_runs(platform.tracking, 1, experiment="fruad")
+
+
+def test_a_metric_of_unknown_direction_is_not_guessed(tmp_path: Path, platform: Platform) -> None:
+    for number in range(2):
+        with start_run("other", f"r{number}", project=tmp_path) as run:
+            run.log_metrics({"score": float(number)})
+    assert compare_runs(platform.tracking, ["r0", "r1"], 1).recommendation.run is None
+    found = compare_runs(platform.tracking, ["r0", "r1"], 1, better="more")
+    assert found.recommendation.run == found.runs[1].id and not found.recommendation.shown
