@@ -192,6 +192,35 @@ def artifacts(client: Any, run_id: str) -> None:
         call("mlflow.artifacts.load_text", text == "some text", text)
 
 
+def logged(client: Any, experiment: str, run_id: str) -> None:
+    """What `mlflow.<flavour>.log_model` does, without a flavour's package."""
+    from mlflow.models import Model  # type: ignore
+
+    made = client.create_logged_model(experiment, name="net", source_run_id=run_id, tags={"a": "1"}, params={"d": "3"})
+    call("create_logged_model", made.model_id and str(made.status) == "PENDING" and made.params == {"d": "3"}, made)
+    with tempfile.TemporaryDirectory() as folder:
+        Model(flavors={"onnx": {"data": "model.onnx"}}).save(str(Path(folder) / "MLmodel"))
+        client.log_model_artifacts(made.model_id, folder)
+    done = client.finalize_logged_model(made.model_id, "READY")
+    call("log_model_artifacts, finalize_logged_model", str(done.status) == "READY", done)
+    mlflow.log_metric("auc", 0.8, run_id=run_id, model_id=made.model_id)
+    found = client.get_logged_model(made.model_id)
+    call("log_metric of a logged model", [one.value for one in found.metrics or []] == [0.8], found.metrics)
+    client.set_logged_model_tags(made.model_id, {"b": "2"})
+    client.delete_logged_model_tag(made.model_id, "a")
+    call("tags of a logged model", client.get_logged_model(made.model_id).tags.get("b") == "2")
+    found = client.search_logged_models([experiment], "metrics.auc > 0.7 and name = 'net'")
+    call("search_logged_models", [one.model_id for one in found] == [made.model_id], found)
+    one = mlflow.register_model(f"models:/{made.model_id}", "nets")
+    call("register_model of models:/", one.run_id == run_id, one)
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(mlflow.artifacts.download_artifacts("models:/nets/1", dst_path=folder))
+        call("download_artifacts of a logged model", (local / "MLmodel").exists(), local)
+    client.delete_registered_model("nets")
+    client.delete_logged_model(made.model_id)
+    refused("get a deleted logged model", "RESOURCE_DOES_NOT_EXIST", lambda: client.get_logged_model(made.model_id))
+
+
 def registry(client: Any, run_id: str) -> None:
     made = client.create_registered_model("payments", tags={"team": "risk"}, description="of cards")
     call("create_registered_model", made.name == "payments" and made.tags == {"team": "risk"}, made)
@@ -264,7 +293,6 @@ def ending(client: Any) -> None:
     refused("get a deleted model", "RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model("cards"))
     refused("stages", "FEATURE_DISABLED", lambda: client.transition_model_version_stage("other", "1", "Production"))
     refused("traces", "FEATURE_DISABLED", lambda: client.search_traces(["0"]))
-    refused("logged models", "FEATURE_DISABLED", lambda: client.create_logged_model("0", "m"))
 
 
 def main() -> None:
@@ -275,6 +303,7 @@ def main() -> None:
     run_id = logging(client, experiment)
     searching(client, experiment)
     artifacts(client, run_id)
+    logged(client, experiment, run_id)
     registry(client, run_id)
     _say(f"{_count} calls with mlflow {mlflow.__version__}")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tropism.registry.tracking.checks import LARGEST, METRICS, PARAMS, invalid, require_few, require_key
 from tropism.registry.tracking.inputs import write_inputs
+from tropism.registry.tracking.logged_metrics import write_logged_metrics
 from tropism.registry.tracking.metrics import write_metrics
 from tropism.registry.tracking.params import write_params
 from tropism.registry.tracking.run_rows import require_run
@@ -50,6 +51,7 @@ class Batches:
             require_run(connection, run_id, active=True)
             write_params(connection, run_id, params)
             write_metrics(connection, run_id, metrics)
+            write_logged_metrics(connection, run_id, metrics)
             write_tags(connection, run_id, tags)
 
     def delete_tag(self, run_id: str, key: str) -> None:

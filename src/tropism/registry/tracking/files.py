@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import msgspec
 from sqlalchemy import delete, select
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tropism.storage.blobs import Incoming
     from tropism.storage.tables import Database
 
 _table = tracking_files
@@ -30,6 +31,10 @@ class Contents(Protocol):
     def put(self, data: bytes) -> str: ...
 
     def get(self, digest: str) -> bytes: ...
+
+    def incoming(self) -> Incoming: ...
+
+    def open(self, digest: str) -> IO[bytes]: ...
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,17 +65,26 @@ class Files:
             InvalidInput: there is a folder of that name, or a file where a folder would have to be.
             DiskFull, NotWritable: the content cannot be stored.
         """
-        path = require_path(path)
-        if not path:
-            raise invalid("path", path, "name a file")
-        folder, name = _split(path)
-        digest = self._contents.put(data)
-        with self._db.begin() as connection:
-            _make_folders(connection, folder, now)
+        path = _file_path(path)
+        self._record(path, self._contents.put(data), len(data), now)
+
+    def receive(self, path: str) -> Incoming:
+        """What takes in a file's content a piece at a time, for `keep`.
+
+        Raises:
+            InvalidInput: the path is that of a folder, or of none.
+            DiskFull, NotWritable: nothing can be stored.
+        """
+        path = _file_path(path)
+        with self._db.read() as connection:
             if _is_folder(connection, path):
-                raise invalid("path", path, "use another name; this is a folder")
-            values = {"digest": digest, "size": len(data), "updated_at": now}
-            upsert(connection, _table, {"folder": folder, "name": name, **values})
+                raise _folder(path)
+        return self._contents.incoming()
+
+    def keep(self, path: str, incoming: Incoming, now: int) -> None:
+        """Stores what came in as a file. Raises as `put`."""
+        path = _file_path(path)
+        self._record(path, incoming.keep(), incoming.size, now)
 
     def get(self, path: str) -> bytes:
         """A file's content.
@@ -79,13 +93,11 @@ class Files:
             NotFound: there is no such file.
             ArtifactTampered: the content is not what was stored.
         """
-        folder, name = _split(require_path(path))
-        query = select(_table.c.digest).where(_table.c.folder == folder, _table.c.name == name)
-        with self._db.read() as connection:
-            digest = connection.scalar(query)
-        if digest is None:
-            raise NotFound(f"there is no file '{path}'", Fault("path", repr(path), "list those there are"))
-        return self._contents.get(digest)
+        return self._contents.get(self._digest(path))
+
+    def open(self, path: str) -> IO[bytes]:
+        """A file's content, to be read a piece at a time and then closed. Raises as `get`."""
+        return self._contents.open(self._digest(path))
 
     def list(self, path: str = "") -> tuple[File, ...]:
         """What a folder holds, by name; nothing if there is none. Of a file, itself."""
@@ -107,6 +119,35 @@ class Files:
             for folders in list(_under(connection, path)):
                 connection.execute(delete(_table).where(_table.c.folder.in_(folders)))
             connection.execute(delete(_table).where(_table.c.folder == folder, _table.c.name == name))
+
+    def _digest(self, path: str) -> str:
+        folder, name = _split(require_path(path))
+        query = select(_table.c.digest).where(_table.c.folder == folder, _table.c.name == name)
+        with self._db.read() as connection:
+            digest = connection.scalar(query)
+        if digest is None:
+            raise NotFound(f"there is no file '{path}'", Fault("path", repr(path), "list those there are"))
+        return str(digest)
+
+    def _record(self, path: str, digest: str, size: int, now: int) -> None:
+        folder, name = _split(path)
+        with self._db.begin() as connection:
+            _make_folders(connection, folder, now)
+            if _is_folder(connection, path):
+                raise _folder(path)
+            values = {"digest": digest, "size": size, "updated_at": now}
+            upsert(connection, _table, {"folder": folder, "name": name, **values})
+
+
+def _file_path(path: str) -> str:
+    path = require_path(path)
+    if not path:
+        raise invalid("path", path, "name a file")
+    return path
+
+
+def _folder(path: str) -> Exception:
+    return invalid("path", path, "use another name; this is a folder")
 
 
 def _split(path: str) -> tuple[str, str]:

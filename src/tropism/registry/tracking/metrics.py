@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One value of a metric, NaN and infinities included. `at` in µs."""
+    """One value of a metric, NaN and infinities included. `at` in µs.
+
+    `model_id`: the logged model that it is about, if any, with the data set that it was measured on.
+    """
 
     key: str
     value: float
     at: int
     step: int = 0
+    model_id: str = ""
+    run_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
 
 
 class Metrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,8 @@ from tropism.registry.tracking.checks import NAME, invalid, require_at_most
 from tropism.registry.tracking.experiments import Lifecycle, require_experiment
 from tropism.registry.tracking.inputs import DatasetInput, inputs_of
 from tropism.registry.tracking.metrics import Metric, metric_of
+from tropism.registry.tracking.run_models import RunModel, models_of
+from tropism.registry.tracking.rows import insert_new
 from tropism.registry.tracking.run_rows import require_run
 from tropism.registry.tracking.tags import RUN_NAME, write_tags
 from tropism.storage.tables.tracking_schema import tracking_latest, tracking_params, tracking_runs, tracking_tags
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Status = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 _CHUNK = 1_000
+_ID = re.compile(r"[0-9a-f]{32}")
 _table = tracking_runs
 
 
@@ -51,6 +55,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     inputs: tuple[DatasetInput, ...] = ()
+    models: tuple[RunModel, ...] = ()
 
 
 class Runs:
@@ -68,6 +73,7 @@ class Runs:
         experiment_id: str,
         now: int,
         *,
+        run_id: str | None = None,
         user: str = "",
         name: str = "",
         started_at: int | None = None,
@@ -75,11 +81,17 @@ class Runs:
     ) -> Run:
         """Starts a run. Without a name it takes that of the tag `mlflow.runName`, or gets one.
 
+        `run_id`: 32 hexadecimal digits; a run that has it is taken up as it stands, and gets the tags.
+
         Raises:
             NotFound: there is no such experiment.
-            InvalidInput: the experiment is deleted; or the name and its tag differ; or something is too long.
+            InvalidInput: the experiment or the run of this id is deleted; or the name and its tag differ; or something
+                is too long; or the id is none.
         """
-        tags, run_id = dict(tags or {}), uuid.uuid4().hex
+        tags, fresh = dict(tags or {}), run_id is None
+        run_id = uuid.uuid4().hex if run_id is None else run_id
+        if not _ID.fullmatch(run_id):
+            raise invalid("run_id", run_id, "give 32 hexadecimal digits in lower case, or leave it out")
         if name and tags.get(RUN_NAME, name) != name:
             raise invalid("run_name", name, f"give one name; the tag {RUN_NAME} says otherwise")
         name = name or tags.get(RUN_NAME) or f"run-{run_id[:8]}"
@@ -98,8 +110,10 @@ class Runs:
                 started_at=now if started_at is None else started_at,
                 ended_at=None,
             )
-            connection.execute(_table.insert(), msgspec.structs.asdict(info))
+            insert_new(connection, _table, [msgspec.structs.asdict(info)])
             write_tags(connection, run_id, {**tags, RUN_NAME: name})
+            if not fresh:
+                return load_runs(connection, [require_run(connection, run_id, active=True)])[0]
         return Run(info=info, tags={**tags, RUN_NAME: name})
 
     def get(self, run_id: str) -> Run:
@@ -162,7 +176,7 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             by_run[run_id][key] = value
         texts.append(by_run)
     params, tags = texts
-    inputs = inputs_of(connection, ids)
+    inputs, models = inputs_of(connection, ids), models_of(connection, ids)
     return [
         Run(
             info=RunInfo(**row._mapping),
@@ -170,6 +184,7 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> list[Run]:
             params=params[row.id],
             tags=tags[row.id],
             inputs=inputs.get(row.id, ()),
+            models=models.get(row.id, ()),
         )
         for row in rows
     ]

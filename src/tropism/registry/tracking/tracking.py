@@ -9,10 +9,12 @@ from tropism.registry.tracking.batches import Batches
 from tropism.registry.tracking.experiments import Experiments
 from tropism.registry.tracking.files import Files
 from tropism.registry.tracking.inputs import Inputs
+from tropism.registry.tracking.logged_models import LoggedModels
 from tropism.registry.tracking.metrics import Metrics
-from tropism.registry.tracking.model_aliases import ModelAliases, PromotionPolicy, refuse_promotion
+from tropism.registry.tracking.model_aliases import ModelAliases, NoPromotion, PromotionPolicy
 from tropism.registry.tracking.model_versions import ModelVersions
 from tropism.registry.tracking.models import Models
+from tropism.registry.tracking.run_models import RunModels
 from tropism.registry.tracking.run_search import RunSearch
 from tropism.registry.tracking.runs import Runs
 
@@ -32,7 +34,7 @@ class Tracking:
 
     db: Database
     blobs: Contents
-    policy: PromotionPolicy = refuse_promotion
+    policy: PromotionPolicy = field(default_factory=NoPromotion)
     experiments: Experiments = field(init=False)
     runs: Runs = field(init=False)
     search: RunSearch = field(init=False)
@@ -40,6 +42,8 @@ class Tracking:
     metrics: Metrics = field(init=False)
     inputs: Inputs = field(init=False)
     files: Files = field(init=False)
+    logged: LoggedModels = field(init=False)
+    run_models: RunModels = field(init=False)
     models: Models = field(init=False)
     versions: ModelVersions = field(init=False)
     aliases: ModelAliases = field(init=False)
@@ -52,6 +56,8 @@ class Tracking:
         self.metrics = Metrics(self.db)
         self.inputs = Inputs(self.db)
         self.files = Files(self.db, self.blobs)
+        self.logged = LoggedModels(self.db)
+        self.run_models = RunModels(self.db)
         self.models = Models(self.db)
         self.versions = ModelVersions(self.db)
-        self.aliases = ModelAliases(self.db, self.policy)
+        self.aliases = ModelAliases(self.db, self.files, self.policy)

@@ -15,6 +15,10 @@ def _of_run() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["run_id"], ["tracking_runs.id"])
 
 
+def _of_logged() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["model_id"], ["tracking_logged_models.id"])
+
+
 def _of_model() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["model"], ["tracking_models.id"])
 
@@ -183,3 +187,66 @@ tracking_aliases = Table(
     ForeignKeyConstraint(["model", "version"], ["tracking_versions.model", "tracking_versions.version"]),
     Index("ix_tracking_aliases_model_version", "model", "version"),
 )
+
+tracking_logged_models = Table(
+    "tracking_logged_models",
+    metadata,
+    _key("id"),
+    _must("experiment_id"),
+    _must("name"),
+    _must("model_type"),
+    _must("source_run_id"),
+    _must("artifact_uri"),
+    _must("status"),
+    _must("lifecycle"),
+    _must("created_at", BigInteger),
+    _must("updated_at", BigInteger),
+    ForeignKeyConstraint(["experiment_id"], ["tracking_experiments.id"]),
+    Index("ix_tracking_logged_models_experiment_id_created_at", "experiment_id", "created_at"),
+)
+"""Models that runs logged. They are none of the registered ones, which have names and numbers."""
+
+tracking_logged_tags = Table(
+    "tracking_logged_tags",
+    metadata,
+    _key("model_id"),
+    _key("key"),
+    _must("value"),
+    _of_logged(),
+)
+
+tracking_logged_params = Table(
+    "tracking_logged_params",
+    metadata,
+    _key("model_id"),
+    _key("key"),
+    _must("value"),
+    _of_logged(),
+)
+
+tracking_logged_metrics = Table(
+    "tracking_logged_metrics",
+    metadata,
+    _key("model_id"),
+    _key("key"),
+    _may("value", Double),
+    _must("at", BigInteger),
+    _must("step", BigInteger),
+    _must("run_id"),
+    _must("dataset_name"),
+    _must("dataset_digest"),
+    _of_logged(),
+)
+"""The latest value of each metric that runs logged about a model; their own histories have all of them."""
+
+tracking_run_models = Table(
+    "tracking_run_models",
+    metadata,
+    _key("run_id"),
+    _key("direction"),
+    _key("model_id"),
+    _must("step", BigInteger),
+    _of_run(),
+    _of_logged(),
+)
+"""Logged models that a run made (`output`) or used (`input`)."""

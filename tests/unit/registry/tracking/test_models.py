@@ -13,6 +13,8 @@ from tropism.registry.tasks import Tasks
 from tropism.registry.tracking.model_aliases import ModelAliases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tropism.registry.tracking import Tracking
 
 _SOURCE = "mlflow-artifacts:/0/run/artifacts/model"
@@ -54,16 +56,67 @@ def test_a_deleted_version_takes_its_aliases(two: Tracking) -> None:
 
 
 def test_a_champion_of_a_task_moves_by_its_policy(two: Tracking) -> None:
-    asked: list[tuple[str, int]] = []
-    aliases = ModelAliases(two.db, lambda model, version, actor: asked.append((model, version)))
+    policy = _Policy()
+    aliases = ModelAliases(two.db, two.files, policy)
     aliases.set("price", "champion", 1, 4)
     _task(two)
-    aliases.set("price", "champion", 2, 5)
-    assert asked == []
     two.versions.imported("price", 1, 7, 6)
     aliases.set("price", "challenger", 1, 7)
     aliases.set("price", "champion", 1, 8)
-    assert asked == [("price", 7)]
+    assert (policy.brought, policy.promoted) == ([], [("price", 7)])
+
+
+def test_the_files_of_a_version_become_one_of_the_task_once(two: Tracking) -> None:
+    _task(two)
+    policy, model = _Policy(), two.logged.create("0", 3, name="m")
+    two.files.put(f"0/models/{model.id}/artifacts/MLmodel", b"flavors: {}", 4)
+    aliases = ModelAliases(two.db, two.files, policy)
+    version = two.versions.create("price", f"models:/{model.id}", 5).version
+    for now in (6, 7):
+        aliases.set("price", "champion", version, now)
+    assert policy.brought == [("price", b"flavors: {}")]
+    assert policy.promoted == [("price", 3), ("price", 3)]
+    assert two.versions.get("price", version).imported == 3
+
+
+def test_a_tag_says_which_task_a_model_belongs_to(two: Tracking) -> None:
+    _task(two)
+    two.models.create("other", 3)
+    two.versions.create("other", "mlflow-artifacts:/0/r/artifacts/m", 3)
+    two.versions.imported("other", 1, 4, 3)
+    policy = _Policy()
+    aliases = ModelAliases(two.db, two.files, policy)
+    aliases.set("other", "champion", 1, 4)
+    assert policy.promoted == []
+    two.models.set_tag("other", "tropism.task", "price", 5)
+    aliases.set("other", "champion", 1, 6)
+    assert policy.promoted == [("price", 4)]
+    two.models.set_tag("other", "tropism.task", "nix", 7)
+    with pytest.raises(InvalidInput, match="name a task"):
+        aliases.set("other", "champion", 1, 8)
+
+
+def test_a_version_whose_files_are_elsewhere_does_not_become_champion(two: Tracking) -> None:
+    _task(two)
+    two.versions.create("price", "s3://bucket/model", 4)
+    version = two.versions.create("price", "s3://bucket/model", 4).version
+    with pytest.raises(InvalidInput, match="not here"):
+        ModelAliases(two.db, two.files, _Policy()).set("price", "champion", version, 5)
+
+
+class _Policy:
+    """Lets everything pass, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.brought: list[tuple[str, bytes]] = []
+        self.promoted: list[tuple[str, int]] = []
+
+    def bring(self, task: str, read: Callable[[str], bytes], source: str, actor: str) -> int:
+        self.brought.append((task, read("MLmodel")))
+        return 3
+
+    def promote(self, task: str, version: int, actor: str) -> None:
+        self.promoted.append((task, version))
 
 
 def test_without_a_policy_the_champion_of_a_task_stays(two: Tracking) -> None:

@@ -151,13 +151,13 @@ def listed(tags: dict[str, str]) -> list[dict[str, str]]:
 
 async def _read(request: Request, shape: type[S]) -> S:
     if request.method == "GET":
-        return converted(_query(request), shape)
+        return converted({**_query(request), **request.path_params}, shape)
     body = await read_body(request, _BODY)
     try:
         values = msgspec.json.decode(body) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody("the body is not JSON", Fault("body", str(error)[:200], "send one JSON object")) from error
-    return converted(values, shape)
+    return converted({**values, **request.path_params} if isinstance(values, dict) else values, shape)
 
 
 def _query(request: Request) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tropism.entrypoints.api.mlflow.calls import (
     page,
     tags_of,
 )
-from tropism.registry.tracking import DatasetInput, Metric
+from tropism.registry.tracking import DatasetInput, Metric, RunModel
 from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Reply = dict[str, Any]
 _PAGE = 25_000
+_ABOUT = ("model_id", "run_id", "dataset_name", "dataset_digest")
 
 
 class MetricValue(Sent, kw_only=True):
@@ -34,6 +35,9 @@ class MetricValue(Sent, kw_only=True):
     value: float
     timestamp: Moment
     step: Whole = 0
+    model_id: Text = ""
+    dataset_name: Text = ""
+    dataset_digest: Text = ""
 
 
 class LogMetric(OneRun, kw_only=True):
@@ -41,6 +45,9 @@ class LogMetric(OneRun, kw_only=True):
     value: float
     timestamp: Moment
     step: Whole = 0
+    model_id: Text = ""
+    dataset_name: Text = ""
+    dataset_digest: Text = ""
 
 
 class LogParam(OneRun, kw_only=True):
@@ -72,8 +79,13 @@ class TaggedDataset(Sent, kw_only=True):
     tags: tuple[KeyValue, ...] = ()
 
 
+class ModelInput(Sent, kw_only=True):
+    model_id: Text
+
+
 class LogInputs(OneRun, kw_only=True):
     datasets: tuple[TaggedDataset, ...] = ()
+    models: tuple[ModelInput, ...] = ()
 
 
 class GetHistory(OneRun, kw_only=True):
@@ -91,11 +103,20 @@ def shown_metric(one: Metric) -> Reply:
     value: float | str = one.value
     if not math.isfinite(one.value):
         value = "NaN" if math.isnan(one.value) else "Infinity" if one.value > 0 else "-Infinity"
-    return {"key": one.key, "value": value, "timestamp": one.at // MILLISECOND, "step": one.step}
+    about = {name: found for name in _ABOUT if (found := getattr(one, name))}
+    return {"key": one.key, "value": value, "timestamp": one.at // MILLISECOND, "step": one.step, **about}
 
 
 def _metric(one: MetricValue | LogMetric) -> Metric:
-    return Metric(key=one.key, value=one.value, at=one.timestamp * MILLISECOND, step=one.step)
+    return Metric(
+        key=one.key,
+        value=one.value,
+        at=one.timestamp * MILLISECOND,
+        step=one.step,
+        model_id=one.model_id,
+        dataset_name=one.dataset_name,
+        dataset_digest=one.dataset_digest,
+    )
 
 
 def _log_metric(at: Context, sent: LogMetric) -> Reply:
@@ -127,6 +148,10 @@ def _log_batch(at: Context, sent: LogBatch) -> Reply:
 def _log_inputs(at: Context, sent: LogInputs) -> Reply:
     inputs = [DatasetInput(**msgspec.structs.asdict(one.dataset), tags=tags_of(one.tags)) for one in sent.datasets]
     at.tracking.batches.log_inputs(sent.run, inputs)
+    if sent.models:
+        at.tracking.run_models.note(
+            sent.run, [RunModel(model_id=one.model_id, direction="input") for one in sent.models]
+        )
     return {}
 
 

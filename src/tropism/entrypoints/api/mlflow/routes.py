@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tropism.entrypoints.api.mlflow import artifacts, experiments, metrics, registered, runs, server, versions
+from tropism.entrypoints.api.mlflow import artifacts, experiments, logged, metrics, registered, runs, server, versions
 from tropism.entrypoints.api.mlflow.calls import endpoint
 from tropism.entrypoints.api.mlflow.unsupported import refuse_call
 
@@ -14,7 +14,7 @@ _ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def _routes() -> APIRouter:
     made = APIRouter(include_in_schema=False)
-    modules = (server, experiments, runs, metrics, artifacts, registered, versions)
+    modules = (server, experiments, runs, metrics, artifacts, logged, registered, versions)
     calls = [call for module in modules for call in module.CALLS]
     for root in _ROOTS:
         for call in calls:

@@ -108,7 +108,15 @@ def _shown(run: Run) -> Reply:
             "params": listed(run.params),
             "tags": listed(run.tags),
         },
-        "inputs": {"dataset_inputs": [_input(one) for one in run.inputs]},
+        "inputs": {
+            "dataset_inputs": [_input(one) for one in run.inputs],
+            "model_inputs": [{"model_id": one.model_id} for one in run.models if one.direction == "input"],
+        },
+        "outputs": {
+            "model_outputs": [
+                {"model_id": one.model_id, "step": one.step} for one in run.models if one.direction == "output"
+            ]
+        },
     }
 
 

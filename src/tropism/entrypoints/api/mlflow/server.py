@@ -37,12 +37,4 @@ def _info(at: Context, sent: Sent) -> dict[str, Any]:  # noqa: ARG001 - a call
     }
 
 
-def _no_models(at: Context, sent: Sent) -> dict[str, Any]:  # noqa: ARG001 - a call
-    """None: they cannot be made. Clients ask before they read files of a run."""
-    return {"models": []}
-
-
-CALLS = (
-    Call("GET", "server-info", Sent, _info),
-    Call("POST", "logged-models/search", Sent, _no_models),
-)
+CALLS = (Call("GET", "server-info", Sent, _info),)

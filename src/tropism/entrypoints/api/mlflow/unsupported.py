@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 _FEATURES = {
     "traces": "Traces are not kept here",
-    "logged-models": "Logged models are not kept here; log files with log_artifacts, then register the folder",
-    "runs/outputs": "Logged models are not kept here; log files with log_artifacts, then register the folder",
-    "runs/log-model": "Logged models are not kept here; log files with log_artifacts, then register the folder",
     "model-versions/transition-stage": "Versions have no stages here; use aliases",
     "datasets": "Evaluation data sets are not kept here; log inputs of runs instead",
     "artifacts/presigned": "Files go through the server here; there are no presigned addresses",

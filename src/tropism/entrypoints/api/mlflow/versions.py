@@ -8,6 +8,7 @@ import msgspec
 
 from tropism.entrypoints.api.mlflow.calls import MILLISECOND, Call, KeyValue, Sent, Text, Version, listed, page, tags_of
 from tropism.registry.tracking.searching import page_start
+from tropism.registry.tracking.sources import model_id_of
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -21,6 +22,7 @@ class CreateVersion(Sent, kw_only=True):
     source: Text
     run_id: Text = ""
     run_link: Text = ""
+    model_id: Text = ""
     description: Text = ""
     tags: tuple[KeyValue, ...] = ()
 
@@ -63,17 +65,22 @@ def shown_version(one: RegisteredVersion) -> Reply:
         "run_id": one.run_id,
         "run_link": one.run_link,
         "status": "READY",
+        **({"model_id": found} if (found := model_id_of(one.source)) else {}),
         "tags": listed(one.tags),
         "aliases": list(one.aliases),
     }
 
 
 def _create(at: Context, sent: CreateVersion) -> Reply:
+    """A version of a logged model is one of the run that made it."""
+    run_id = sent.run_id
+    if sent.model_id and not run_id:
+        run_id = at.tracking.logged.get(sent.model_id).source_run_id
     made = at.tracking.versions.create(
         sent.name,
         sent.source,
         at.now,
-        run_id=sent.run_id,
+        run_id=run_id,
         run_link=sent.run_link,
         description=sent.description,
         tags=tags_of(sent.tags),

@@ -100,7 +100,9 @@ async def test_the_field_that_is_wrong_is_named(client: Any, path: str, sent: di
     ("path", "code", "status"),
     [
         ("traces/search", "FEATURE_DISABLED", 501),
-        ("logged-models", "FEATURE_DISABLED", 501),
+        ("logged-models", "INVALID_PARAMETER_VALUE", 400),
+        ("runs/outputs", "INVALID_PARAMETER_VALUE", 400),
+        ("logged-models/m-0/params", "RESOURCE_DOES_NOT_EXIST", 404),
         ("model-versions/transition-stage", "FEATURE_DISABLED", 501),
         ("runs/nix", "ENDPOINT_NOT_FOUND", 404),
         ("runs/get", "ENDPOINT_NOT_FOUND", 404),

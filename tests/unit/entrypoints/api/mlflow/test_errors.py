@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 from tropism.core.errors import Fault, PolicyRefused
 from tropism.core.task import Feature, Task
 from tropism.registry import Registry
-from tropism.registry.tracking.model_aliases import ModelAliases
+from tropism.registry.tracking.model_aliases import ModelAliases, NoPromotion
 
 if TYPE_CHECKING:
     from tropism.registry.tracking import Tracking
 
 
-def _no(model: str, version: int, actor: str) -> None:
-    raise PolicyRefused(f"{model}/{version} lost its comparison", Fault("version", str(version), "train another"))
+class _No(NoPromotion):
+    def promote(self, task: str, version: int, actor: str) -> None:
+        raise PolicyRefused(f"{task}/{version} lost its comparison", Fault("version", str(version), "train another"))
 
 
 async def test_what_a_policy_refuses_is_permission_denied_with_its_reason(client: Any, tracking: Tracking) -> None:
     task = Task(name="price", kind="binary", target="up", features=(Feature("demand"),))
     Registry(tracking.db, tracking.blobs).tasks.apply(task, 1)  # type: ignore[arg-type]
-    tracking.aliases = ModelAliases(tracking.db, _no)
+    tracking.aliases = ModelAliases(tracking.db, tracking.files, _No())
     tracking.models.create("price", 1)
     tracking.versions.create("price", "mlflow-artifacts:/0/r/artifacts/m", 1)
     tracking.versions.imported("price", 1, 7, 1)

@@ -1,0 +1,91 @@
+"""A folder that MLflow wrote, as a version of a project's task, and by its alias as the champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import lightgbm
+import msgspec
+import numpy as np
+import pytest
+
+from tropism.config import load_settings
+from tropism.core.errors import InvalidInput, PolicyRefused
+from tropism.core.task import Feature, Policy, Task
+from tropism.entrypoints.importing_mlmodel import import_model
+from tropism.wiring import open_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tropism.wiring import Platform
+
+_TASK = Task(name="pay", kind="binary", target="y", features=(Feature("age"), Feature("amount")))
+_MLMODEL = "flavors:\n  lightgbm: {data: model.lgb}\nrun_id: abc\nmodel_id: m-1\n"
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    (tmp_path / "project.py").write_text("")
+    found = open_platform(load_settings(tmp_path))
+    found.registry.tasks.apply(_TASK, 1)
+    return found
+
+
+@pytest.fixture
+def text() -> bytes:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 2))
+    data = lightgbm.Dataset(rows, rows[:, 0] > 0, feature_name=["amount", "age"])
+    made: Any = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 5)
+    return bytes(made.model_to_string().encode())
+
+
+def _log(platform: Platform, text: bytes, mlmodel: str = _MLMODEL) -> int:
+    """A logged model's files, registered under the task's name; the version."""
+    tracking = platform.tracking
+    model = tracking.logged.create("0", 5)
+    for name, data in (("MLmodel", mlmodel.encode()), ("model.lgb", text)):
+        tracking.files.put(f"0/models/{model.id}/artifacts/{name}", data, 6)
+    if not tracking.models.search("name = 'pay'"):
+        tracking.models.create("pay", 7)
+    return tracking.versions.create("pay", f"models:/{model.id}", 7).version
+
+
+def test_the_same_folder_is_the_same_version_and_says_where_it_came_from(
+    platform: Platform, text: bytes, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text(_MLMODEL)
+    (folder / "model.lgb").write_bytes(text)
+    numbers = [import_model(platform, folder, "pay", actor="ann").version for _ in range(2)]
+    assert numbers == [1, 1]
+    found = platform.registry.versions.get("pay", 1)
+    assert (found.data["source"], found.data["run_id"], found.data["flavor"]) == ("mlflow", "abc", "lightgbm")
+    assert platform.fetch(_TASK, 1).verified is not None
+
+
+def test_the_alias_champion_imports_and_promotes(platform: Platform, text: bytes) -> None:
+    version = _log(platform, text)
+    for now in (8, 9):
+        platform.tracking.aliases.set("pay", "champion", version, now)
+    assert platform.registry.aliases.get("pay", "champion") == 1
+    assert len(platform.registry.versions.list("pay")) == 1
+    assert platform.registry.audit.verify() == ()
+
+
+def test_what_the_policy_refuses_stays_a_candidate(platform: Platform, text: bytes) -> None:
+    platform.registry.tasks.apply(msgspec.structs.replace(_TASK, policy=Policy(approval=True)), 2)
+    version = _log(platform, text)
+    with pytest.raises(PolicyRefused, match=r"version 1 of 'pay' and not its champion.*\n.*approve"):
+        platform.tracking.aliases.set("pay", "champion", version, 8)
+    assert platform.registry.aliases.get("pay", "champion") is None
+    assert platform.registry.versions.get("pay", 1).state == "candidate"
+
+
+def test_a_pickled_model_does_not_become_champion(platform: Platform, text: bytes) -> None:
+    version = _log(platform, text, "flavors:\n  sklearn: {pickled_model: model.pkl}\n")
+    with pytest.raises(InvalidInput, match="cannot be champion of 'pay'"):
+        platform.tracking.aliases.set("pay", "champion", version, 8)
+    assert platform.registry.versions.list("pay") == ()
