@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def predictions_table(batch: PredictionBatch) -> pa.Table:
     """A task's predictions: the columns of `PREDICTIONS`, then one a feature; a feature not sent is null."""
     events = batch.events
-    plain = ("id", "at", "entity", "unit", "version", "variant", "scores", "degraded")
+    plain = ("id", "at", "entity", "unit", "version", "variant", "scores", "degraded", "propensity")
     columns: dict[str, list[Any]] = {name: [getattr(event, name) for event in events] for name in plain}
     columns["served"] = [None if event.served is None else _json(event.served) for event in events]
     columns |= _places(batch.records)
@@ -32,6 +32,7 @@ def outcomes_table(batch: OutcomeBatch) -> pa.Table:
     """A task's outcomes: the columns of `OUTCOMES`."""
     plain = ("id", "at", "received", "prediction_id", "entity", "value")
     columns: dict[str, list[Any]] = {name: [getattr(event, name) for event in batch.events] for name in plain}
+    columns["values"] = [list(event.values.items()) or None for event in batch.events]
     return _table(columns | _places(batch.records), OUTCOMES)
 
 
@@ -52,7 +53,8 @@ def service_table(batch: MeasuredBatch) -> pa.Table:
     for record, event in zip(batch.records, batch.events, strict=True):
         shared = {"at": event.end, "start": event.start, "process": event.process}
         shared |= {"writer": record.writer, "seq": record.seq}
-        rows.append({**shared, **{name: getattr(event, name) for name in _USED}})
+        mirrored = msgspec.json.encode(event.mirrored).decode() if event.mirrored else None
+        rows.append({**shared, **{name: getattr(event, name) for name in _USED}, "mirrored": mirrored})
         rows += [{**shared, **_done(one)} for one in event.models]
     return _table({name: [row.get(name) for row in rows] for name in SERVICE.names}, SERVICE)
 

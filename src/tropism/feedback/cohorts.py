@@ -20,6 +20,9 @@ Predictions that a caller pinned to a version are in the lake, and in no cohort:
 would have said must not be heard as the users of the live one are, nor take an entity's outcome from it. An outcome
 for one of them is unknown.
 
+An outcome may tell figures by name, its `values`, beside a label or alone. What tells no label answers nothing and is
+in none of these counts. A figure of a prediction is the last one told in time, each name for itself.
+
 A prediction recorded twice under one id counts once, as first recorded. Outcomes belong to the prediction they
 name, or to the latest one of their entity made at or up to `window` before the outcome's `at`.
 
@@ -46,7 +49,17 @@ from tropism.feedback.joining import (
     moments,
     names_entity_only,
 )
-from tropism.feedback.schemas import MOMENT, OUTCOMES, PREDICTIONS, feature_fields, outcomes_name, predictions_name
+from tropism.feedback.schemas import (
+    MOMENT,
+    OUTCOMES,
+    PREDICTIONS,
+    SERVICE,
+    SERVICE_NAME,
+    feature_fields,
+    outcomes_name,
+    predictions_name,
+    told_name,
+)
 from tropism.storage.lake.versions import TableVersion
 
 if TYPE_CHECKING:
@@ -60,7 +73,7 @@ if TYPE_CHECKING:
 _KEYS = ("id", "at", "entity", "writer", "seq")
 _PLAIN = ("id", "at", "entity", "version", "variant", "scores")
 _LABEL = ("label", "label_at", "answered")
-_APART = {"unit", "degraded", "served"}
+_APART = {"unit", "degraded", "served", "propensity"}
 """Columns of predictions that are read only where they are asked for."""
 
 
@@ -107,11 +120,14 @@ class Cohorts:
         versions: LakeVersions | None = None,
         models: Collection[int] | None = None,
         columns: Collection[str] | None = None,
+        told: Collection[str] | None = None,
     ) -> Matured:
         """Predictions made in `since` <= `at` < `until` (µs) whose window has closed by `now`, with their labels.
 
         `versions`: states to read, the newest by default; the same states and arguments give the same table.
         `models`: versions of the model that made the predictions. `columns`: columns of the table to return.
+        `told`: names of figures that outcomes carry; the table then has a column `v_<name>` of each, null where none
+        came in time, and predictions without a label are in it too, with a label of NaN.
 
         Raises:
             NotFound: the state is not kept any more.
@@ -119,16 +135,17 @@ class Cohorts:
         lake, window = versions or self.versions(task.name), task.window
         stop = now - window + 1 if until is None else min(until, now - window + 1)
         predictions = self._predictions(task, lake, since, stop, columns)
-        outcomes = self._outcomes(task, lake, since, stop + window)
+        outcomes = self._outcomes(task, lake, since, stop + window, told=told)
         later = None
         if window and names_entity_only(outcomes).any():
             later = self._predictions(task, lake, stop, stop + window, ())
-        answers = join_answers(predictions, outcomes, window, later)
-        deadline = moments(predictions, "at") + window
-        in_time = answers.rows >= 0
-        in_time[in_time] = answers.received[in_time] <= deadline[answers.rows[in_time]]
+        joined = join_answers(predictions, outcomes, window, later, told or ())
+        answers, deadline = joined.labels(), moments(predictions, "at") + window
         closed = np.ones(len(deadline), dtype=np.bool_)
-        labelled = _labelled(task, predictions, answers, in_time, closed)
+        labelled = _labelled(task, predictions, answers, _in_time(answers, deadline), closed, every=told is not None)
+        for name, figures in joined.told.items():
+            labelled = labelled.append_column(told_name(name), _last(figures, joined, deadline))
+        columns = columns if columns is None or told is None else [*columns, *map(told_name, told)]
         return Matured(_chosen(task, labelled, models, columns), lake, now - window)
 
     def known(
@@ -151,7 +168,7 @@ class Cohorts:
         lake, window = versions or self.versions(task.name), task.window
         predictions = self._predictions(task, lake, since, now + 1, columns)
         outcomes = self._outcomes(task, lake, since, now + 1)
-        answers = join_answers(predictions, outcomes, window)
+        answers = join_answers(predictions, outcomes, window).labels()
         closed = moments(predictions, "at") + window <= now
         labelled = _labelled(task, predictions, answers, answers.rows >= 0, closed)
         return Matured(_chosen(task, labelled, None, columns), lake, now)
@@ -166,8 +183,13 @@ class Cohorts:
         """What became of the predictions made, and of the outcomes received, by `now` (µs)."""
         lake = self.versions(task.name)
         predictions = self._predictions(task, lake, None, now + 1, ())
-        answers = join_answers(predictions, self._outcomes(task, lake, None, now + 1), task.window)
+        answers = join_answers(predictions, self._outcomes(task, lake, None, now + 1), task.window).labels()
         return count(moments(predictions, "at"), answers, task.window, now)
+
+    def measured(self, start: int, end: int, columns: Collection[str]) -> pa.Table:
+        """What data planes measured in `start` <= `at` < `end` (µs): these columns of `schemas.SERVICE`."""
+        schema = pa.schema([field for field in SERVICE if field.name in columns])
+        return self._lake.read(SERVICE_NAME, schema=schema, since=start, until=end)
 
     def _predictions(
         self, task: Task, lake: LakeVersions, since: int | None, until: int, columns: Collection[str] | None
@@ -183,12 +205,18 @@ class Cohorts:
         table = self._lake.read(name, schema=schema, since=since, until=until, version=lake.predictions)
         return distinct_predictions(_unpinned(table))
 
-    def _outcomes(self, task: Task, lake: LakeVersions, since: int | None, until: int) -> pa.Table:
+    def _outcomes(
+        self,
+        task: Task,
+        lake: LakeVersions,
+        since: int | None,
+        until: int,
+        told: Collection[str] | None = None,
+    ) -> pa.Table:
         earliest = None if since is None else since - EARLY_LIMIT
+        schema = OUTCOMES if told else pa.schema([field for field in OUTCOMES if field.name != "values"])
         name = outcomes_name(task.name)
-        return self._lake.read(
-            name, schema=OUTCOMES, since=earliest, until=until, time="received", version=lake.outcomes
-        )
+        return self._lake.read(name, schema=schema, since=earliest, until=until, time="received", version=lake.outcomes)
 
 
 def _unpinned(table: pa.Table) -> pa.Table:
@@ -196,10 +224,33 @@ def _unpinned(table: pa.Table) -> pa.Table:
     return table.filter(pc.invert(pinned)) if pc.any(pinned).as_py() else table
 
 
+def _in_time(answers: Answers, deadline: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which outcomes belong to a prediction, and were received before its window closed."""
+    counts = answers.rows >= 0
+    counts[counts] = answers.received[counts] <= deadline[answers.rows[counts]]
+    return counts
+
+
+def _last(figures: NDArray[np.float64], joined: Answers, deadline: NDArray[np.int64]) -> pa.Array:
+    """Of each prediction the last figure told in time; null where there is none."""
+    found = np.full(len(deadline), np.nan)
+    counts = _in_time(joined, deadline) & ~joined.repeated & ~np.isnan(figures)
+    # In order of receipt: where several belong to one row, the last assignment stays.
+    found[joined.rows[counts]] = figures[counts]
+    return pa.array(found, from_pandas=True)
+
+
 def _labelled(
-    task: Task, predictions: pa.Table, answers: Answers, counts: NDArray[np.bool_], closed: NDArray[np.bool_]
+    task: Task,
+    predictions: pa.Table,
+    answers: Answers,
+    counts: NDArray[np.bool_],
+    closed: NDArray[np.bool_],
+    *,
+    every: bool = False,
 ) -> pa.Table:
-    """Predictions that have a label by the outcomes that count, or by the task's assumption once closed."""
+    """Predictions that have a label by the outcomes that count, or by the task's assumption once closed; with `every`
+    those without one too."""
     assumed = task.assumed_label
     label = np.full(predictions.num_rows, np.nan if assumed is None else assumed)
     label_at = moments(predictions, "at") + task.window
@@ -213,14 +264,15 @@ def _labelled(
     for name, column in zip(_LABEL, (label, pa.array(label_at).cast(MOMENT), answered), strict=True):
         table = table.append_column(name, pa.array(column))
     keep = answered if assumed is None else answered | closed
-    return table if keep.all() else table.filter(pa.array(keep))
+    return table if every or keep.all() else table.filter(pa.array(keep))
 
 
 def _chosen(task: Task, table: pa.Table, models: Collection[int] | None, columns: Collection[str] | None) -> pa.Table:
     if models is not None:
         wanted = np.isin(table["version"].to_numpy(), np.fromiter(models, dtype=np.int64))
         table = table.filter(pa.array(wanted))
-    names = [*_PLAIN, *(f"f_{name}" for name in task.feature_names), *_LABEL]
+    figures = [name for name in table.column_names if name.startswith("v_")]
+    names = [*_PLAIN, *(f"f_{name}" for name in task.feature_names), *_LABEL, *figures]
     if columns is None:
         return table.select(names)
     return table.select([name for name in (*names, *sorted(_APART)) if name in columns])

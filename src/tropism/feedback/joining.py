@@ -6,6 +6,7 @@ join by DuckDB over Arrow, and the order of what comes out is ours to say.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ import pyarrow.compute as pc
 from tropism.core.clock import SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from numpy.typing import NDArray
 
 EARLY_LIMIT = 3_600 * SECOND
@@ -24,14 +27,22 @@ EARLY_LIMIT = 3_600 * SECOND
 class Answers(NamedTuple):
     """Outcomes in the order of their receipt: by `received`, then `seq`, then `writer`.
 
-    `rows`: the row of the prediction each belongs to, -1 for none. `received`: µs. `repeated`: an outcome with
-    the same id came before.
+    `rows`: the row of the prediction each belongs to, -1 for none. `received`: µs. `values`: the label each tells, NaN
+    for none. `repeated`: an outcome with the same id came before. `told`: figures by name, NaN where there is none.
     """
 
     rows: NDArray[np.int64]
     received: NDArray[np.int64]
     values: NDArray[np.float64]
     repeated: NDArray[np.bool_]
+    told: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+
+    def labels(self) -> Answers:
+        """Those that tell a label; nothing else counts as an answer."""
+        keep = ~np.isnan(self.values)
+        if keep.all():
+            return self
+        return Answers(self.rows[keep], self.received[keep], self.values[keep], self.repeated[keep])
 
 
 def moments(table: pa.Table, column: str) -> NDArray[np.int64]:
@@ -51,29 +62,42 @@ def distinct_predictions(table: pa.Table) -> pa.Table:
     return table
 
 
-def join_answers(predictions: pa.Table, outcomes: pa.Table, window: int, later: pa.Table | None = None) -> Answers:
+def join_answers(
+    predictions: pa.Table,
+    outcomes: pa.Table,
+    window: int,
+    later: pa.Table | None = None,
+    told: Collection[str] = (),
+) -> Answers:
     """Outcomes in order of receipt, each with the row of its prediction.
 
     `predictions` as `distinct_predictions` returns them. An outcome with a `prediction_id` belongs to that
     prediction. One with an `entity` only belongs to the latest prediction of that entity made at or before the
     outcome's `at`, and at most `window` µs before it. `later`: predictions after the last row, which take such
-    outcomes away from it.
+    outcomes away from it. `told`: names of figures to look up among the outcomes' `values`.
     """
     received = moments(outcomes, "received")
     order = np.lexsort((_ranks(outcomes["writer"]), outcomes["seq"].to_numpy(), received))
-    outcomes, received = outcomes.take(pa.array(order)), received[order]
-    found = pc.index_in(outcomes["prediction_id"], value_set=predictions["id"].combine_chunks(), skip_nulls=True)
+    keys, received = outcomes.select(["id", "at", "prediction_id", "entity"]).take(pa.array(order)), received[order]
+    found = pc.index_in(keys["prediction_id"], value_set=predictions["id"].combine_chunks(), skip_nulls=True)
     rows = found.fill_null(-1).to_numpy().astype(np.int64)
-    by_entity = names_entity_only(outcomes)
+    by_entity = names_entity_only(keys)
     if by_entity.any():
-        rows[by_entity] = _latest_before(predictions, later, outcomes.filter(pa.array(by_entity)), window)
+        rows[by_entity] = _latest_before(predictions, later, keys.filter(pa.array(by_entity)), window)
     made = moments(predictions, "at")
     if len(made):
         rows[(rows >= 0) & (received < made[rows] - EARLY_LIMIT)] = -1
     repeated = np.ones(len(rows), dtype=np.bool_)
-    _, first = np.unique(pc.dictionary_encode(outcomes["id"].combine_chunks()).indices.to_numpy(), return_index=True)
+    _, first = np.unique(pc.dictionary_encode(keys["id"].combine_chunks()).indices.to_numpy(), return_index=True)
     repeated[first] = False
-    return Answers(rows, received, outcomes["value"].to_numpy(), repeated)
+    figures = {name: _figures(outcomes, name, order) for name in told}
+    return Answers(rows, received, outcomes["value"].take(pa.array(order)).to_numpy(), repeated, figures)
+
+
+def _figures(outcomes: pa.Table, name: str, order: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One figure of each outcome, in an order; NaN where it has none."""
+    found = pc.map_lookup(outcomes["values"], query_key=name, occurrence="last")
+    return np.asarray(pc.fill_null(found, np.nan).to_numpy(), dtype=np.float64)[order]
 
 
 def names_entity_only(outcomes: pa.Table) -> NDArray[np.bool_]:

@@ -32,6 +32,7 @@ PREDICTIONS = pa.schema(
         pa.field("scores", pa.list_(pa.float64())),
         pa.field("degraded", pa.list_(pa.string())),
         pa.field("served", pa.string()),
+        pa.field("propensity", pa.float64()),
         *_RECORD,
     ]
 )
@@ -44,9 +45,11 @@ OUTCOMES = pa.schema(
         pa.field("prediction_id", pa.string()),
         pa.field("entity", pa.string()),
         pa.field("value", pa.float64()),
+        pa.field("values", pa.map_(pa.string(), pa.float64())),
         *_RECORD,
     ]
 )
+"""Outcomes. `value`: the label, null where only `values` were told: figures by name, null where there are none."""
 REJECTED = pa.schema(
     [
         pa.field("at", MOMENT),
@@ -73,13 +76,15 @@ SERVICE = pa.schema(
         pa.field("gpus", pa.int64()),
         pa.field("gpu_seconds", pa.float64()),
         pa.field("gpu_memory_bytes", pa.int64()),
+        pa.field("mirrored", pa.string()),
         *_RECORD,
     ]
 )
 """What data planes did and used from `start` to `at`, see `core.events.Measured`.
 
-A row without a task is of the process: what it used, from `cpu_seconds` on. One with a task is what it did for it:
-`predictions` by `versions`; `latency`: `requests` by bucket.
+A row without a task is of the process: what it used, from `cpu_seconds` on, and as `mirrored` what it saw of treatments
+that were sent the requests of others, a list of `core.events.Mirrored` as JSON, or null. One with a task is what it
+did for it: `predictions` by `versions`; `latency`: `requests` by bucket.
 """
 
 
@@ -91,6 +96,11 @@ def predictions_name(task: str) -> str:
 def outcomes_name(task: str) -> str:
     """The table of a task's outcomes."""
     return f"{task}/outcomes"
+
+
+def told_name(name: str) -> str:
+    """The column of a figure that outcomes carry, where it is joined to predictions."""
+    return f"v_{name}"
 
 
 def feature_fields(features: Iterable[Feature]) -> list[pa.Field]:

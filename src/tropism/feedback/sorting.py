@@ -185,8 +185,13 @@ class RecordSorter:
 def _outcome_misfit(outcome: Outcome) -> str:
     if not _EARLIEST <= outcome.received <= _LATEST:
         return f"'received' is no time: {outcome.received}"
-    if not math.isfinite(outcome.value):
+    if outcome.value is None and not outcome.values:
+        return "tells neither a label nor any values"
+    if outcome.value is not None and not math.isfinite(outcome.value):
         return f"'value' is not finite: {outcome.value}"
+    for name, figure in outcome.values.items():
+        if not math.isfinite(figure):
+            return f"'values.{name}' is not finite: {figure}"
     if outcome.prediction_id is None and outcome.entity is None:
         return "names neither a prediction nor an entity"
     return ""
@@ -208,6 +213,11 @@ def _measured_misfit(event: Measured) -> str:
             return f"'predictions' has what is no version: {sorted(one.predictions)}"
         counts += _counts(one)
         seconds.append(one.seconds)
+    for told in event.mirrored:
+        if told.calls and len(told.calls) != len(LATENCY_BOUNDS) + 1:
+            return f"'calls' has {len(told.calls)} buckets, not {len(LATENCY_BOUNDS) + 1}"
+        counts += [told.rows, told.failures, told.dropped, told.control_failures, told.differing, *told.calls]
+        seconds += [told.seconds, told.difference, told.largest]
     if not all(0 <= count < _MOST for count in counts):
         return f"a count is out of range: {min(counts)} to {max(counts)}"
     if not all(0 <= length < math.inf for length in seconds):

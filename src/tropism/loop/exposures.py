@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tropism.core.clock import DAY
-from tropism.core.errors import Fault, InvalidInput
+from tropism.core.durations import parse_duration
 from tropism.experiments.splits.arms import Arm
 from tropism.feedback.joining import moments
-from tropism.loop.losses import served
+from tropism.loop.figures import answered, by_unit, covariates, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,28 @@ if TYPE_CHECKING:
     from tropism.registry.experiments import Trial
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
-SOURCES = ("loss", "outcome", "predictions")
-"""What a metric can be of: the loss of the task's metric, the outcome itself, or how many predictions there were."""
+
+class Exposed(NamedTuple):
+    """Predictions of an experiment's units, with who got what.
+
+    `table`: as `figures.answered` gives it. `units`: their names. `unit`: of each row the number of its unit and
+    variant together: variant * units + unit, shape (rows,). `first`: the day of the first prediction, shape
+    (variants, units); of those without any it means nothing. `seen`: which have any.
+    """
+
+    table: pa.Table
+    units: pa.Array
+    unit: Ints
+    first: Ints
+    seen: NDArray[np.bool_]
+
+    def counts(self, since: int) -> list[int]:
+        """Units of each variant that a prediction was made for from a moment (µs) on."""
+        fresh = np.zeros(self.seen.size, dtype=np.bool_)
+        fresh[self.unit[moments(self.table, "at") >= since]] = True
+        return [int(count) for count in fresh.reshape(self.seen.shape).sum(axis=1)]
 
 
 def matured_whole(task: Task, now: int) -> int:
@@ -35,60 +54,70 @@ def matured_whole(task: Task, now: int) -> int:
     return (now - task.window) // DAY * DAY
 
 
-def exposed(cohorts: Cohorts, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> pa.Table:
-    """Predictions of an experiment's units since it started, with scores and labels, of days that have matured whole.
+def exposed(cohorts: Cohorts, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> Exposed:
+    """Predictions of an experiment's units since it started, of days that have matured whole.
 
     Rows without scores are left out; they have no loss.
     """
-    unit, whole = trial.spec.unit, max(matured_whole(task, now), trial.started_at or 0)
-    columns = ("at", "variant", "scores", "label", unit)
-    table = cohorts.matured(task, now=now, since=trial.started_at, until=whole, versions=lake, columns=columns).table
-    own = pc.starts_with(table["variant"], f"{trial.name}/")
-    answered = pc.greater(pc.fill_null(pc.list_value_length(table["scores"]), 0), 0)
-    return table.filter(pc.and_(pc.and_(own, answered), pc.is_valid(table[unit])))
+    spec, since = trial.spec, trial.started_at
+    whole = max(matured_whole(task, now), since or 0)
+    table = answered(cohorts, task, spec.unit, spec.metrics, now=now, since=since, until=whole, lake=lake)
+    return grouped(trial, table)
 
 
-def arms(task: Task, trial: Trial, metric: Metric, table: pa.Table) -> Mapping[str, Arm]:
-    """A metric's values of each variant, by its name; only of variants that have units.
+def grouped(trial: Trial, table: pa.Table) -> Exposed:
+    """Rows of the experiment's own variants, by unit."""
+    names = pa.array([f"{trial.name}/{variant.name}" for variant in trial.spec.variants])
+    variant = numbered(table, "variant", names)
+    if (variant < 0).any():
+        table, variant = table.filter(pa.array(variant >= 0)), variant[variant >= 0]
+    encoded = pc.dictionary_encode(table[trial.spec.unit].combine_chunks())
+    shape = len(names), len(encoded.dictionary)
+    unit = variant * shape[1] + encoded.indices.to_numpy().astype(np.int64)
+    first = np.full(shape[0] * shape[1], np.iinfo(np.int64).max)
+    np.minimum.at(first, unit, moments(table, "at") // DAY)
+    seen = first < np.iinfo(np.int64).max
+    return Exposed(table, encoded.dictionary, unit, first.reshape(shape), seen.reshape(shape))
 
-    A unit's value is the mean over its predictions; for a proportion, whether it was true of any; for a ratio, the
-    sums of both. Its day is that of its first prediction with the variant.
+
+def arms(
+    task: Task, trial: Trial, metric: Metric, found: Exposed, before: Mapping[str, Floats] | None = None
+) -> Mapping[str, Arm]:
+    """A metric's values of each variant, by its name; only of variants that have units with one.
+
+    What a unit's value is: see `figures.by_unit`. Its day is that of its first prediction with the variant. `before`:
+    by the metric's name, what to adjust each unit by.
 
     Raises:
-        InvalidInput: the metric is of something that outcomes do not tell.
+        InvalidInput: the metric cannot be measured on what there is.
     """
-    of, over = _values(task, metric, metric.of, table), None
-    if metric.kind == "ratio":
-        over = _values(task, metric, metric.over, table)
-    variants = np.asarray(pc.utf8_slice_codeunits(table["variant"], len(trial.name) + 1).to_pylist(), dtype=object)
-    units, day = table[trial.spec.unit], moments(table, "at") // DAY
-    found = {}
-    for variant in trial.spec.variants:
-        rows = np.flatnonzero(variants == variant.name)
+    values, over, known = by_unit(task, metric, found.table, found.unit, found.seen.size)
+    covariate = (before or {}).get(metric.name)
+    arms = {}
+    for number, variant in enumerate(trial.spec.variants):
+        rows = np.flatnonzero(known.reshape(found.seen.shape)[number])
         if len(rows):
-            _, unit = np.unique(units.take(pa.array(rows)).to_numpy(zero_copy_only=False), return_inverse=True)
-            found[variant.name] = _arm(metric, of[rows], None if over is None else over[rows], day[rows], unit)
-    return found
+            own = number * len(found.units) + rows
+            arms[variant.name] = Arm(
+                values[own],
+                over=None if over is None else over[own],
+                covariate=None if covariate is None else covariate[rows],
+                day=found.first[number][rows],
+            )
+    return arms
 
 
-def _values(task: Task, metric: Metric, source: str, table: pa.Table) -> Floats:
-    if source == "loss":
-        return served(task, table)
-    if source == "outcome":
-        return np.asarray(table["label"].to_numpy(), dtype=np.float64)
-    if source == "predictions":
-        return np.ones(table.num_rows)
-    fault = Fault(f"metrics.{metric.name}.of", repr(source), f"use one of: {', '.join(SOURCES)}")
-    raise InvalidInput(f"metric '{metric.name}' is of something that outcomes do not tell", fault)
+def history(cohorts: Cohorts, task: Task, trial: Trial, found: Exposed, *, lake: LakeVersions) -> dict[str, Floats]:
+    """What the metrics with `cuped` say of each unit before the experiment, by the metric's name; shape (units,).
 
-
-def _arm(metric: Metric, of: Floats, over: Floats | None, day: NDArray[np.int64], unit: NDArray[np.int64]) -> Arm:
-    size = int(unit.max()) + 1
-    first = np.full(size, np.iinfo(np.int64).max)
-    np.minimum.at(first, unit, day)
-    total = np.bincount(unit, of, size)
-    if metric.kind == "ratio" and over is not None:
-        return Arm(total, over=np.bincount(unit, over, size), day=first)
-    if metric.kind == "proportion":
-        return Arm((total > 0).astype(np.float64), day=first)
-    return Arm(total / np.bincount(unit, minlength=size), day=first)
+    From predictions whose outcome windows had closed when it started, so that no variant can have changed them.
+    """
+    start, told = trial.started_at or 0, {}
+    for metric in trial.spec.metrics:
+        if metric.cuped:
+            since = start - task.window - parse_duration(metric.cuped)
+            table = answered(cohorts, task, trial.spec.unit, [metric], now=start, since=since, lake=lake)
+            unit = numbered(table, trial.spec.unit, found.units)
+            own = table.filter(pa.array(unit >= 0))
+            told[metric.name] = covariates(task, metric, own, unit[unit >= 0], len(found.units))
+    return told

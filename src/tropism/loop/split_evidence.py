@@ -2,91 +2,154 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import numpy as np
-import pyarrow.compute as pc
 
 from tropism.core.clock import DAY, SECOND
 from tropism.core.durations import parse_duration
+from tropism.core.errors import InvalidInput
 from tropism.experiments.sample_ratio import sample_ratio
 from tropism.experiments.splits.analysis import analyse
 from tropism.experiments.splits.decision import decide, shared_alphas
-from tropism.loop.exposures import arms, exposed, matured_whole
+from tropism.experiments.splits.novelty import novelty
+from tropism.loop.exposures import arms, exposed, history, matured_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from tropism.core.metric import Metric
     from tropism.core.task import Task
     from tropism.experiments.splits.analysis import Analysis
     from tropism.experiments.splits.arms import Arm
+    from tropism.experiments.splits.decision import Alphas
+    from tropism.experiments.splits.novelty import Novelty
     from tropism.feedback.cohorts import LakeVersions
+    from tropism.loop.exposures import Exposed
     from tropism.loop.services import Services
     from tropism.registry.experiments import Trial
+
+    Floats = NDArray[Any]
 
 _SETTLED = 60 * SECOND
 """Every data plane follows a step of the ramp by then."""
 
 
+class Compared(NamedTuple):
+    """By treatment: the analyses of the metrics that both it and the control have, and why the others have none."""
+
+    analyses: dict[str, list[Analysis]]
+    unmeasured: dict[str, dict[str, str]]
+
+
 def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> dict[str, Any]:
     """What the units of an experiment say, as plain values. The same arguments give the same evidence."""
-    spec, table = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
-    split, found = sample_ratio(*_split(trial, table)), _analyses(task, trial, table)
+    spec, found = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
+    before = history(services.cohorts, task, trial, found, lake=lake)
+    split, compared = sample_ratio(*_split(trial, found)), compare(task, trial, found, before)
     days = (matured_whole(task, now) - (trial.started_at or now)) / DAY
     duration = parse_duration(spec.max_duration) / DAY
     common = {"comparison": "split", "experiment": trial.name, "now": now, "lake": msgspec.to_builtins(lake)}
-    common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": table.num_rows}
-    common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(found)}
-    if not all(found.values()):
-        missing = [name for name, analyses in found.items() if not analyses]
+    common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": found.table.num_rows}
+    common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(compared.analyses)}
+    common |= {"unmeasured": compared.unmeasured, "novelty": msgspec.to_builtins(_fading(task, trial, found))}
+    missing = [name for name in compared.analyses if _absent(trial, found, name)]
+    if missing:
         reason = f"no matured units of both the control and {', '.join(missing)} yet"
         return common | {"action": "keep" if days >= duration else "extend", "treatment": "", "reason": reason}
-    said = decide(found, split, days=days, duration=duration, alpha=spec.alpha, harm_alpha=spec.harm_alpha)
+    said = decide(
+        compared.analyses,
+        split,
+        days=days,
+        duration=duration,
+        alpha=spec.alpha,
+        harm_alpha=spec.harm_alpha,
+        unmeasured=_needed(trial, compared.unmeasured),
+    )
     return {**common, **msgspec.to_builtins(said)}
 
 
-def _analyses(task: Task, trial: Trial, table: pa.Table) -> dict[str, list[Analysis]]:
-    """Of each treatment, the metrics that units of both sides have."""
+def compare(task: Task, trial: Trial, found: Exposed, before: Mapping[str, Floats]) -> Compared:
+    """Each metric of each treatment against the control."""
     spec = trial.spec
     guardrails = sum(metric.role == "guardrail" for metric in spec.metrics)
     alphas = shared_alphas(spec.alpha, spec.harm_alpha, treatments=len(spec.variants) - 1, guardrails=guardrails)
-    measured = [(metric, arms(task, trial, metric, table)) for metric in spec.metrics]
-    found: dict[str, list[Analysis]] = {}
-    for treatment in spec.variants[1:]:
-        own = [_analysis(trial, metric, values, treatment.name, alphas) for metric, values in measured]
-        found[treatment.name] = [one for one in own if one is not None]
-    return found
+    told = Compared({one.name: [] for one in spec.variants[1:]}, {})
+    for metric in spec.metrics:
+        try:
+            measured, why = arms(task, trial, metric, found, before), ""
+        except InvalidInput as error:
+            measured, why = {}, error.message
+        for treatment in told.analyses:
+            analysis = why or _analysis(trial, metric, measured, treatment, alphas)
+            if isinstance(analysis, str):
+                told.unmeasured.setdefault(treatment, {})[metric.name] = analysis
+            else:
+                told.analyses[treatment].append(analysis)
+    return told
 
 
-def _split(trial: Trial, table: pa.Table) -> tuple[list[int], list[float]]:
+def _analysis(trial: Trial, metric: Metric, found: Mapping[str, Arm], treatment: str, alphas: Alphas) -> Analysis | str:
+    """What the two say of a metric, or why they say nothing."""
+    control = trial.spec.control.name
+    absent = [name for name in (control, treatment) if name not in found]
+    if absent:
+        return f"no matured unit of {' and '.join(repr(name) for name in absent)} has it yet"
+    try:
+        return analyse(
+            metric,
+            found[control],
+            found[treatment],
+            treatment_name=treatment,
+            alpha=alphas.alpha,
+            harm_alpha=alphas.harm_alpha,
+            min_units=trial.spec.min_units,
+        )
+    except InvalidInput as error:
+        return error.message
+
+
+def _fading(task: Task, trial: Trial, found: Exposed) -> dict[str, Novelty]:
+    """Of each treatment, whether those exposed early are affected otherwise than those exposed later, by the metric
+    that decides. Per prediction: who was exposed early has more of them."""
+    metric = trial.spec.decision
+    told: dict[str, Novelty] = {}
+    if metric.kind == "quantile":
+        return told
+    if metric.kind != "ratio":
+        metric = msgspec.structs.replace(metric, kind="ratio", over="predictions")
+    control = trial.spec.control.name
+    try:
+        measured = arms(task, trial, metric, found)
+        for treatment in trial.spec.variants[1:]:
+            if control in measured and treatment.name in measured:
+                told[treatment.name] = novelty(metric, measured[control], measured[treatment.name])
+    except InvalidInput:  # the analysis says why
+        return {}
+    return told
+
+
+def _split(trial: Trial, found: Exposed) -> tuple[list[int], list[float]]:
     """Units of each variant since the last step, and the weights that they should have."""
-    since = (trial.stepped_at or 0) + _SETTLED
-    fresh = table.filter(pc.greater_equal(table["at"], pc.cast(since, table["at"].type)))
-    units = np.asarray(fresh[trial.spec.unit].to_pylist(), dtype=object)
-    variants = np.asarray(fresh["variant"].to_pylist(), dtype=object)
-    names = [one.name for one in trial.spec.variants]
-    counts = [len(set(units[variants == f"{trial.name}/{name}"].tolist())) for name in names]
+    counts = found.counts((trial.stepped_at or 0) + _SETTLED)
     if trial.spec.mode == "canary":
         return counts, [1 - trial.share, trial.share] if trial.share < 1 else [1e-9, 1.0]
     return counts, [one.weight for one in trial.spec.variants]
 
 
-def _analysis(
-    trial: Trial, metric: Metric, found: Mapping[str, Arm], treatment: str, alphas: tuple[float, float]
-) -> Analysis | None:
-    control = trial.spec.control.name
-    if control not in found or treatment not in found:
-        return None
-    return analyse(
-        metric,
-        found[control],
-        found[treatment],
-        treatment_name=treatment,
-        alpha=alphas[0],
-        harm_alpha=alphas[1],
-        min_units=trial.spec.min_units,
-    )
+def _absent(trial: Trial, found: Exposed, treatment: str) -> bool:
+    """Whether the control or a treatment has no units at all."""
+    names = [one.name for one in trial.spec.variants]
+    return not (found.seen[0].any() and found.seen[names.index(treatment)].any())
+
+
+def _needed(trial: Trial, unmeasured: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Without the metrics that decide nothing."""
+    observed = {metric.name for metric in trial.spec.metrics if metric.role == "observed"}
+    return {
+        treatment: needed
+        for treatment, said in unmeasured.items()
+        if (needed := {name: why for name, why in said.items() if name not in observed})
+    }

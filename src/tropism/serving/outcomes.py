@@ -13,13 +13,14 @@ from tropism.core.identity import tag_of
 from tropism.serving.fields import Fields
 from tropism.serving.parsing import parse
 from tropism.serving.predictions import live
+from tropism.serving.told import told
 
 if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.serving.parts import Parts
     from tropism.serving.snapshot import Deployment, Snapshot
 
-FIELDS = ("prediction_id", "task", "entity", "at", "outcome", "id")
+FIELDS = ("prediction_id", "task", "entity", "at", "outcome", "values", "id")
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -32,8 +33,8 @@ class Accepted(msgspec.Struct, frozen=True):
 class Outcomes:
     """Accepts outcomes for any task. For one event loop.
 
-    An outcome names its prediction by `prediction_id`, whose tag says the task, or by `task`, `entity` and `at`.
-    Whether that prediction exists is found out by the join, not here.
+    An outcome names its prediction by `prediction_id`, whose tag says the task, or by `task`, `entity` and `at`. It
+    tells the label, or figures by name, or both. Whether that prediction exists is found out by the join, not here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -83,8 +84,10 @@ class Outcomes:
             _named_otherwise(fields)
         if deployment is None:
             return None
-        value = _value(fields, deployment.task)
-        if value is None:
+        figures = told(fields, deployment.task)
+        only = element.get("values") and element.get("outcome") is None
+        value = None if only else _value(fields, deployment.task)
+        if figures is None or (value is None and not only):
             return None
         return Outcome(
             id=own_id or self._identifiers.new(now, deployment.tag),
@@ -94,6 +97,7 @@ class Outcomes:
             received=now,
             prediction_id=prediction_id,
             entity=self._privacy.named(deployment.task, "entity", entity),
+            values=figures,
         )
 
 
@@ -152,7 +156,7 @@ def _named_otherwise(fields: Fields) -> None:
 
 def _value(fields: Fields, task: Task) -> float | None:
     if "outcome" not in fields.element:
-        fields.refuse("outcome", "'outcome' is missing", _remedy(task))
+        fields.refuse("outcome", "'outcome' is missing", f"{_remedy(task)}, or 'values'")
         return None
     value = task.label(fields.element["outcome"])
     if value is None:

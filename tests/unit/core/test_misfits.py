@@ -1,49 +1,45 @@
+"""Metrics that a task cannot have."""
+
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import pytest
 
-from tropism.core.errors import Fault
-from tropism.core.misfits import misfit
+from tropism.core.metric import Metric, metric_faults, misfits
+from tropism.core.task import Feature, Task
 
-
-class Part(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    share: float = 1.0
-    side: Literal["left", "right"] = "left"
-    size: int | None = None
-
-
-class Whole(msgspec.Struct, forbid_unknown_fields=True):
-    parts: tuple[Part, ...]
-    first: Part | None = None
-    extra: dict[str, Any] = {}
+PLAIN: dict[str, Any] = {"target": "y", "features": (Feature("x"),)}
+CLASSES = Task(name="tag", kind="multiclass", classes=("a", "b", "c"), **PLAIN)
+AMOUNT = Task(name="amount", kind="regression", **PLAIN)
+YES_NO = Task(name="up", kind="binary", **PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("plain", "fault"),
+    ("task", "metric", "fields"),
     [
-        ([], Fault("whole", "a list", "use an object")),
-        ({}, Fault("parts", "", "add it")),
-        ({"parts": 5}, Fault("parts", "5", "use a list")),
-        ({"parts": [{}]}, Fault("parts[0].name", "", "add it")),
-        ({"parts": [{"name": None}]}, Fault("parts[0].name", "null", "use text")),
-        (
-            {"parts": [{"name": "a"}, {"name": "b", "size": "7"}]},
-            Fault("parts[1].size", '"7"', "use a whole number or"),
-        ),
-        ({"parts": [{"name": "a", "side": "top"}]}, Fault("parts[0].side", '"top"', "use one of: left, right")),
-        ({"parts": [{"name": "a", "shar": 2}]}, Fault("parts[0].shar", "2", "did you mean 'share'?")),
-        ({"parts": [], "first": {"nix": [1]}}, Fault("first.nix", "a list", "use one of: name, share, side, size")),
-        ({"parts": [], "first": [1]}, Fault("first", "a list", "use an object or null")),
-        ({"parts": [], "extra": []}, Fault("extra", "a list", "use an object")),
+        (CLASSES, {"of": "outcome"}, ["m.of"]),
+        (CLASSES, {"of": "revenue", "kind": "ratio", "over": "outcome"}, ["m.over"]),
+        (CLASSES, {"of": "loss"}, []),
+        (AMOUNT, {"of": "outcome", "kind": "proportion"}, ["m.kind"]),
+        (AMOUNT, {"of": "outcome"}, []),
+        (YES_NO, {"of": "outcome", "kind": "proportion"}, []),
+        (AMOUNT, {"of": "converted", "kind": "proportion"}, []),
     ],
 )
-def test_what_does_not_fit_is_named_with_the_fix(plain: Any, fault: Fault) -> None:
-    with pytest.raises(msgspec.ValidationError) as refused:
-        msgspec.convert(plain, Whole)
-    found = misfit(refused.value, plain, Whole, "whole")
-    assert (found.field, found.value) == (fault.field, fault.value)
-    assert found.fix.startswith(fault.fix)
+def test_what_can_be_known_before_any_outcome_is_said(task: Task, metric: dict[str, Any], fields: list[str]) -> None:
+    assert [fault.field for fault in misfits(Metric(name="m", **metric), task, "m")] == fields
+
+
+@pytest.mark.parametrize(
+    ("metric", "field"),
+    [
+        ({"of": "Re venue"}, "m.of"),
+        ({"of": "a", "kind": "ratio", "over": "B"}, "m.over"),
+        ({"cuped": "soon"}, "m.cuped"),
+        ({"cuped": "0"}, "m.cuped"),
+        ({"kind": "quantile", "cuped": "7d"}, "m.cuped"),
+    ],
+)
+def test_a_metric_that_makes_no_sense_is_named(metric: dict[str, Any], field: str) -> None:
+    assert [fault.field for fault in metric_faults(Metric(name="m", **metric), "m")] == [field]

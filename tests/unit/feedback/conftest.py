@@ -101,7 +101,7 @@ class World:
         )
 
     def answer(
-        self, key: str | None, value: float, received: int = 1, writer: str = "w0", name: str = "", **more: Any
+        self, key: str | None, value: float | None, received: int = 1, writer: str = "w0", name: str = "", **more: Any
     ) -> None:
         moment = START + received * SECOND
         outcome = Outcome(

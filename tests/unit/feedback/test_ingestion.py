@@ -41,6 +41,7 @@ def test_events_arrive_with_everything_that_was_sent(world: World) -> None:
         "scores": [0.5],
         "degraded": [],
         "served": None,
+        "propensity": None,
         "writer": "w0",
         "seq": 1,
         "f_demand": 2.5,

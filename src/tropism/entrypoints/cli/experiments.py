@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -54,6 +55,36 @@ def show(project: Path, name: str, as_json: bool) -> None:
     from tropism.entrypoints.cli.show_experiments import show_experiment
 
     show_experiment(project, name, as_json)
+
+
+@experiments.command()
+@click.option("--task", metavar="TASK", help="Take what is not given from this task's matured predictions.")
+@click.option("--of", default=None, metavar="NAME", help="What is measured: outcome, loss, or a name outcomes carry.")
+@click.option("--metric", "kind", type=click.Choice(["mean", "proportion"]), help="A mean, or a share of the units.")
+@click.option("--rate", type=float, help="A proportion's value now, such as 0.05.")
+@click.option("--mean", type=float, help="A mean's value now.")
+@click.option("--sd", type=float, help="Its standard deviation over units.")
+@click.option("--lift", type=float, required=True, help="Smallest change worth finding: 0.1 is 10% more, -0.1 less.")
+@click.option("--units-per-day", type=float, help="New units in a day, all variants together.")
+@click.option("--unit", type=click.Choice(["entity", "unit"]), default="entity", show_default=True, help="Units by.")
+@click.option("--share", type=float, default=0.5, show_default=True, help="Share of the units with the treatment.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Chance to find the change.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance to find what is not there.")
+@click.option("--delay", metavar="DURATION", help="How late outcomes are: the task's outcome window, or none.")
+@_JSON
+@click.pass_obj
+def plan(project: Path, /, as_json: bool, **given: Any) -> None:
+    """Say how many units and days an experiment needs, looking every day, and beside it a z test at the end.
+
+    \b
+    tropism experiments plan --task payments --lift -0.1
+    tropism experiments plan --task payments --of revenue --lift 0.05 --share 0.2
+    tropism experiments plan --rate 0.05 --lift 0.1 --units-per-day 4000 --delay 7d
+    tropism experiments plan --mean 12.5 --sd 30 --lift 0.05 --units-per-day 4000
+    """
+    from tropism.entrypoints.cli.plan_experiments import print_plan
+
+    print_plan(project, given, as_json)
 
 
 @experiments.command()

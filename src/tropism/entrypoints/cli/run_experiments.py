@@ -60,6 +60,10 @@ def stop_experiment(project: Path, name: str, reason: str, actor: str) -> None:
 def taking_part(trial: Trial) -> str:
     """Who takes part at the share of now, in words."""
     share = f"{trial.share:.4g}"
+    if trial.spec.mode == "shadow":
+        return "the control answers everybody, and each treatment is compared with it on the same predictions"
+    if trial.spec.mode == "mirrored":
+        return "the control answers everybody, and each treatment is sent what it answered"
     if trial.spec.mode == "canary":
         treatment = trial.spec.variants[1].name
         return f"a share of {share} of its units gets '{treatment}'"

@@ -12,13 +12,16 @@ from tropism.entrypoints.cli.drawing import one_line
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.run_experiments import taking_part
 from tropism.entrypoints.cli.run_flags import pair
+from tropism.entrypoints.cli.show_beside import beside_so_far, print_beside
+from tropism.entrypoints.cli.show_evidence import print_evidence
 from tropism.entrypoints.cli.tables import moment, print_table
-from tropism.entrypoints.experimenting import assignment, told, units_so_far
+from tropism.entrypoints.experimenting import assignment, evidence_so_far, told, units_so_far
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from tropism.core.bandit import Revision
     from tropism.core.experiment import Experiment
     from tropism.core.metric import Metric
     from tropism.entrypoints.experimenting import Assignment
@@ -73,9 +76,10 @@ def _variants(trial: Trial) -> str:
 def show_experiment(project: Path, name: str, as_json: bool) -> None:
     platform = open_project(project)
     trial = platform.registry.experiments.get(name)
-    units = units_so_far(platform, trial)
+    units, evidence = units_so_far(platform, trial), evidence_so_far(platform, trial)
+    beside = beside_so_far(platform, trial)
     if as_json:
-        _print_json({**told(trial), "units": units})
+        _print_json({**told(trial), "units": units, "evidence": evidence, "beside": beside})
         return
     spec = trial.spec
     click.echo(f"{click.style(trial.name, bold=True)} ({spec.mode} of {trial.task}), {_since(trial)}")
@@ -83,6 +87,8 @@ def show_experiment(project: Path, name: str, as_json: bool) -> None:
         click.echo(one_line(spec.description, 2_000))
     click.echo()
     _print_variants(trial, units)
+    if spec.mode == "bandit":
+        _print_shares(trial, platform.registry.bandits.history(name))
     click.echo()
     for line in (*_ramp_lines(trial), *_audience_lines(spec), *(_metric_line(one) for one in spec.metrics)):
         click.echo(line)
@@ -90,6 +96,12 @@ def show_experiment(project: Path, name: str, as_json: bool) -> None:
         f"decided: at least {spec.min_units} units of each, at most {spec.max_duration}, alpha {spec.alpha:.4g} "
         f"({spec.harm_alpha:.4g} for harm), {'by itself' if spec.automatic else 'after an approval'}"
     )
+    if beside is not None:
+        click.echo()
+        print_beside(beside)
+    if evidence is not None:
+        click.echo()
+        print_evidence(evidence)
 
 
 def _since(trial: Trial) -> str:
@@ -112,6 +124,18 @@ def _print_variants(trial: Trial, units: dict[str, int]) -> None:
         version_said = "champion" if version is None else str(version)
         rows.append((variant.name, role, version_said, weight, units[variant.name]))
     print_table(("variant", "", "version", "weight", "units"), rows)
+
+
+def _print_shares(trial: Trial, revisions: Sequence[Revision]) -> None:
+    """How a bandit's shares moved, the last ten times."""
+    names = [variant.name for variant in trial.spec.variants]
+    settings = trial.spec.shared_by
+    click.echo(f"\nshared by {settings.policy}, each at least {settings.floor:.4g}")
+    if not revisions:
+        click.echo("the shares have not moved yet: they are the weights")
+        return
+    rows = [(moment(one.at), one.rows, *(one.shares[name] for name in names)) for one in revisions[-10:]]
+    print_table(("since", "learned from", *names), rows)
 
 
 def _ramp_lines(trial: Trial) -> list[str]:

@@ -77,12 +77,23 @@ class AsyncClient:
         """Predictions in the order of the rows. `at` is one time for all, or one a row."""
         return await self._run(self._calls.predict_many(task, rows, entities, units, at))
 
-    async def outcome(self, prediction: Prediction | str, value: Any, *, at: Moment | None = None) -> str:
-        """Records what turned out to be true of a prediction; returns the outcome's id."""
-        return await self._run(self._calls.outcome(prediction, value, at))
+    async def outcome(
+        self,
+        prediction: Prediction | str,
+        value: Any = None,
+        *,
+        at: Moment | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Records what turned out to be true of a prediction; returns the outcome's id.
+
+        `values`: figures by name that experiments compare, such as {"revenue": 12.5}; with or without a `value`.
+        """
+        return await self._run(self._calls.outcome(prediction, value, at, values))
 
     async def outcomes(self, items: Iterable[OutcomeItem]) -> Accepted:
-        """Records many outcomes: (prediction or id, outcome), or mappings with `task`, `entity`, `at`, `outcome`.
+        """Records many outcomes: (prediction or id, outcome), or mappings with `task`, `entity`, `at`, `outcome`,
+        `values`.
 
         Each batch is recorded as a whole or not at all.
         """
@@ -189,7 +200,11 @@ class AsyncTaskHandle:
         """As `AsyncClient.predict_many`."""
         return await self._client.predict_many(self.name, rows, entities=entities, units=units, at=at)
 
-    async def outcome(self, entity: str, value: Any, *, at: Moment) -> str:
-        """Records what turned out to be true of an entity at a time; returns the outcome's id."""
-        item = {"task": self.name, "entity": entity, "at": at, "outcome": value}
+    async def outcome(
+        self, entity: str, value: Any = None, *, at: Moment, values: Mapping[str, Any] | None = None
+    ) -> str:
+        """Records what turned out to be true of an entity at a time; returns the outcome's id. `values`: as there."""
+        item = {"task": self.name, "entity": entity, "at": at, "values": values or {}}
+        if value is not None or not values:
+            item["outcome"] = value
         return (await self._client.outcomes([item])).outcome_ids[0]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tropism.entrypoints.sdk.exchange import Flow
 
 OutcomeItem = Mapping[str, Any] | tuple[Any, ...]
-"""(prediction or its id, outcome), the same with a time as third, or the fields that the HTTP interface takes."""
+"""(prediction or its id, outcome), the same with a time as third, or the fields that the HTTP interface takes, such as
+`values`."""
 _READY_PAUSE = 0.2
 
 
@@ -107,9 +108,18 @@ class Calls:
             ids += decoded(body, Accepted).outcome_ids
         return Accepted(len(ids), tuple(ids))
 
-    def outcome(self, prediction: Prediction | str, value: Any, at: Moment | None) -> Flow[str]:
-        """One outcome; returns its id."""
-        content = msgspec.json.encode(self._outcome((prediction, value, at), "outcome"))
+    def outcome(
+        self, prediction: Prediction | str, value: Any, at: Moment | None, values: Mapping[str, Any] | None = None
+    ) -> Flow[str]:
+        """One outcome; returns its id. Without a value it carries only figures."""
+        item: dict[str, Any] = {"prediction_id": prediction}
+        if at is not None:
+            item["at"] = at
+        if value is not None or not values:
+            item["outcome"] = value
+        if values:
+            item["values"] = values
+        content = msgspec.json.encode(self._outcome(item, "outcome"))
         body = yield from exchange(Request("POST", "/v1/outcomes", content), self._retries)
         return decoded(body, Accepted).outcome_ids[0]
 
@@ -120,7 +130,11 @@ class Calls:
             element["prediction_id"] = element["prediction_id"].prediction_id
         if element.get("at") is not None:
             element["at"] = moment(element["at"], f"{where}.at")
-        element["outcome"] = plain(element.get("outcome"), f"{where}.outcome")
+        if "outcome" in element or not element.get("values"):
+            element["outcome"] = plain(element.get("outcome"), f"{where}.outcome")
+        if isinstance(element.get("values"), Mapping):
+            figures = element["values"]
+            element["values"] = {name: plain(figures[name], f"{where}.values.{name}") for name in figures}
         element.setdefault("id", self._identifiers.new(self._clock.now(), _tag(element)))
         return element
 

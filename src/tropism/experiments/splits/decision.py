@@ -13,6 +13,8 @@ Errors, over all looks together:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -24,6 +26,7 @@ from tropism.experiments.splits.analysis import Analysis
 Action = Literal["promote", "keep", "extend", "stop-for-harm"]
 DURATION_DAYS = 7.0
 _TOLERANCE = 1e-9
+_NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Alphas(NamedTuple):
@@ -73,11 +76,14 @@ def decide(
     duration: float = DURATION_DAYS,
     alpha: float = 0.05,
     harm_alpha: float = 0.05,
+    unmeasured: Mapping[str, Mapping[str, str]] = _NOTHING,
 ) -> SplitDecision:
     """What follows from the analyses of each treatment's metrics against the control.
 
     Args:
         analyses: by treatment; in each one of a decision metric, and any of guardrails and observed ones.
+        unmeasured: by treatment, the decision metric or guardrails that it has no analysis of, and why; it is not
+            promoted while there is any, and may be stopped for harm by the others.
         split: the check of the shares of traffic.
         days: since the experiment began, the wait for the last outcomes included.
         duration: most days that it may take; more of them never make a promotion.
@@ -95,15 +101,15 @@ def decide(
     >>> decide({"treatment": [found]}, sample_ratio([100, 100], [1, 1]), days=2).action
     'extend'
     """
-    _check(analyses, Alphas(alpha, harm_alpha))
+    _check(analyses, Alphas(alpha, harm_alpha), unmeasured)
     over = days >= duration
     notes = _notes(analyses)
     if split.mismatch:
         return _broken(analyses, split, over, notes)
-    each = tuple(_treatment(name, found, over) for name, found in analyses.items())
+    each = tuple(_treatment(name, found, unmeasured.get(name, {}), over) for name, found in analyses.items())
     proven = [one for one in each if one.action == "promote"]
     if proven:
-        best = max(proven, key=lambda one: _primary(analyses[one.treatment]).improvement[0])
+        best = max(proven, key=lambda one: _gain(analyses[one.treatment]))
         return SplitDecision(
             action="promote", treatment=best.treatment, reason=best.reason, treatments=each, notes=notes
         )
@@ -116,13 +122,15 @@ def decide(
     return SplitDecision(action=action, treatment="", reason=reason, treatments=each, notes=notes)
 
 
-def _treatment(name: str, found: Sequence[Analysis], over: bool) -> TreatmentDecision:
+def _treatment(name: str, found: Sequence[Analysis], unmeasured: Mapping[str, str], over: bool) -> TreatmentDecision:
     primary, guardrails = _primary(found), [one for one in found if one.metric.role == "guardrail"]
-    harmed = [one for one in [primary, *guardrails] if _harmed(one)]
+    harmed = [one for one in [primary, *guardrails] if one is not None and _harmed(one)]
     open_guards = [one for one in guardrails if not one.within_margin]
     action: Action = "keep" if over else "extend"
     if harmed:
         action, reason = "stop-for-harm", "; ".join(_harm(one) for one in harmed)
+    elif primary is None or unmeasured:
+        reason = "; ".join(f"{metric} cannot be compared: {why}" for metric, why in unmeasured.items())
     elif primary.verdict == "better" and not open_guards:
         kept = f", and {_names(guardrails)} not worse than allowed" if guardrails else ""
         action, reason = "promote", f"{primary.metric.name} is better{kept}"
@@ -151,8 +159,14 @@ def _harm(found: Analysis) -> str:
     return f"{found.metric.name} is worse by more than its margin"
 
 
-def _primary(found: Sequence[Analysis]) -> Analysis:
-    return next(one for one in found if one.metric.role == "decision")
+def _primary(found: Sequence[Analysis]) -> Analysis | None:
+    return next((one for one in found if one.metric.role == "decision"), None)
+
+
+def _gain(found: Sequence[Analysis]) -> float:
+    """How much better the treatment is at least, by the metric that decides."""
+    primary = _primary(found)
+    return -inf if primary is None else primary.improvement[0]
 
 
 def _names(found: Sequence[Analysis]) -> str:
@@ -180,14 +194,16 @@ def _notes(analyses: Mapping[str, Sequence[Analysis]]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _check(analyses: Mapping[str, Sequence[Analysis]], whole: Alphas) -> None:
+def _check(
+    analyses: Mapping[str, Sequence[Analysis]], whole: Alphas, unmeasured: Mapping[str, Mapping[str, str]]
+) -> None:
     if not analyses:
         raise InvalidInput(
             "an experiment has two arms", Fault("analyses", "no treatment", "give one treatment or more")
         )
     for name, found in analyses.items():
         deciding = [one.metric.name for one in found if one.metric.role == "decision"]
-        if len(deciding) != 1:
+        if len(deciding) != 1 and not (not deciding and unmeasured.get(name)):
             fix = "give role='decision' to exactly one metric"
             raise InvalidInput("one metric decides", Fault(f"analyses.{name}", ", ".join(deciding) or "none", fix))
         guardrails = sum(one.metric.role == "guardrail" for one in found)

@@ -69,10 +69,17 @@ def unit_cells(metric: Metric, pair: Pair) -> tuple[Cells, float | None]:
             fix = "give it for both variants, or for neither"
             raise InvalidInput("one variant has no covariate", Fault(f"{metric.name}.covariate", "one of two", fix))
     else:
-        n = len(values[0])
-        adjusted, kept = adjust(np.concatenate(values), np.concatenate([one.covariate for one in pair]))
+        n, known = len(values[0]), np.concatenate([one.covariate for one in pair])
+        adjusted, kept = adjust(np.concatenate(values), known, groups=_strata(pair))
         values = adjusted[:n], adjusted[n:]
     return cells(values, (pair[0].day, pair[1].day)), kept
+
+
+def _strata(pair: Pair) -> NDArray[np.int64]:
+    """The cell of each unit of both: its variant and its day."""
+    days = np.concatenate([one.day for one in pair])
+    variant = np.repeat([0, 1], [len(one.day) for one in pair])
+    return np.asarray(np.unique(days, return_inverse=True)[1] * 2 + variant, dtype=np.int64)
 
 
 def _numbers(metric: Metric, pair: Pair) -> tuple[Floats, Floats]:

@@ -84,6 +84,7 @@ def plan_split(
     power_wanted: float = 0.8,
     sequential: bool = True,
     delay_days: float = 0.0,
+    tuned_at: int | None = None,
 ) -> SplitPlan:
     """Fewest days after which an improvement of `effect` is found with the power wanted.
 
@@ -94,6 +95,7 @@ def plan_split(
         alpha: one-sided error probability.
         sequential: decide at the first daily look that allows it; otherwise once, at the end, by a z test.
         delay_days: from an exposure to the end of its outcome window.
+        tuned_at: the `plan` that `analyse` will be given; None for the one that makes this shortest.
 
     Raises:
         InvalidInput: an argument makes no sense, or no plan within 1,000 days finds the effect.
@@ -110,9 +112,10 @@ def plan_split(
     tuned, found = needed, (ceil(needed / per_day), power_wanted)
     if sequential:
         # What the bound is tuned at is where half of the way is done, and that depends on the way.
-        for _ in range(3):
+        for _ in range(0 if tuned_at else 3):
             found = _days(drift, per_day, level, tuned, power_wanted)
             tuned = max(1.0, 0.6 * found[0] * per_day)
+        tuned = tuned_at or tuned
         found = _days(drift, per_day, level, tuned, power_wanted)
     elif found[0] <= MOST_DAYS:
         found = found[0], float(ndtr(drift * sqrt(found[0] * per_day) + ndtri(level)))

@@ -123,6 +123,25 @@ def test_many_outcomes_in_every_form(world: World) -> None:
     assert [event.value for event in told] == [0.0, 1.0, 1.0, 0.0]
 
 
+def test_figures_are_sent_with_a_label_or_alone(world: World) -> None:
+    with world.client() as client:
+        made = client.predict("price", demand=0.5)
+        client.outcome(made, True, values={"revenue": np.float32(12.5)})
+        client.outcome(made, values={"revenue": 3, "returned": True})
+        client.outcomes([{"prediction_id": made, "values": {"revenue": 4}}])
+        client.task("price").outcome("h", at=5, values={"revenue": 5})
+        with pytest.raises(InvalidOutcome) as caught:
+            client.outcome(made, values={"revenue": "much"})
+        assert caught.value.faults[0].field.endswith("values.revenue")
+    told = [event for event in world.events() if isinstance(event, Outcome)]
+    assert [(event.value, event.values) for event in told] == [
+        (1.0, {"revenue": 12.5}),
+        (None, {"revenue": 3.0, "returned": 1.0}),
+        (None, {"revenue": 4.0}),
+        (None, {"revenue": 5.0}),
+    ]
+
+
 def test_a_reply_that_was_lost_is_the_same_prediction_again(world: World) -> None:
     world.server.trouble = lambda count: httpx.ReadError("cut") if count == 1 else None
     with world.client() as client:
