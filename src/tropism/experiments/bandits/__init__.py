@@ -5,7 +5,7 @@ from __future__ import annotations
 from tropism.experiments.bandits.base import Choice, FloatArray, Policy
 from tropism.experiments.bandits.best_per_context import BestPerContext, Selected, Selection
 from tropism.experiments.bandits.cross_fitting import cross_fit
-from tropism.experiments.bandits.off_policy import Estimate, Interval, dr, ips, snips
+from tropism.experiments.bandits.off_policy import Estimate, Interval, dr, gain, ips, snips
 from tropism.experiments.bandits.opening import from_state, open_policy
 from tropism.experiments.bandits.settings import (
     AnySettings,
@@ -42,6 +42,7 @@ __all__ = [
     "dr",
     "effective_sample_size",
     "from_state",
+    "gain",
     "ips",
     "merge",
     "open_policy",
