@@ -30,6 +30,8 @@ from tropism.storage.journal.settings import JournalSettings
 from tropism.storage.lake.settings import LakeSettings
 from tropism.storage.notices.settings import NoticesSettings
 from tropism.storage.tables.settings import TablesSettings
+from tropism.training.runs.opening import also_names
+from tropism.training.runs.settings import TrackingSettings
 from tropism.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notices: NoticesSettings = NoticesSettings()
     loop: LoopSettings = LoopSettings()
     training: TrainingSettings = TrainingSettings()
+    tracking: TrackingSettings = TrackingSettings()
     features: FeatureSettings = FeatureSettings()
     alerts: AlertSettings = AlertSettings()
     costs: CostSettings = CostSettings()
@@ -120,6 +123,7 @@ def load_settings(
     except msgspec.ValidationError as error:
         raise SettingInvalid("a setting is not valid", _fault(str(error), values)) from error
     faults = [*_duration_faults(settings), *_count_faults(settings), *_stream_faults(settings)]
+    faults += _tracking_faults(settings)
     if faults:
         raise SettingInvalid("a setting is not valid", *faults)
     return settings
@@ -146,7 +150,11 @@ def _require_sections(values: Mapping[str, Any]) -> None:
             raise SettingInvalid("a setting is not valid", Fault(section, repr(values[section]), fix))
 
 
-_COMMON = {"ML_MODEL_CACHE_SIZE": ("http", "model_cache"), "ENABLE_GPU": ("http", "enable_gpu")}
+_COMMON = {
+    "ML_MODEL_CACHE_SIZE": ("http", "model_cache"),
+    "ENABLE_GPU": ("http", "enable_gpu"),
+    "MLFLOW_TRACKING_URI": ("tracking", "mlflow_url"),
+}
 """Names that deployments set for any server of models. Our own name of the same setting overrules them."""
 _STREAM = "TROPISM_STREAM_"
 """What the environment's name of a stream's broker begins with."""
@@ -263,6 +271,17 @@ def _count_faults(settings: Settings) -> list[Fault]:
         for (section, name), least in _LEAST.items()
         if getattr(getattr(settings, section), name) < least
     ]
+
+
+def _tracking_faults(settings: Settings) -> list[Fault]:
+    """Runs are written to places that there are, and MLflow's has an address."""
+    try:
+        names = also_names(settings.tracking.also)
+    except SettingInvalid as error:
+        return list(error.faults)
+    if "mlflow" in names and not settings.tracking.mlflow_url:
+        return [Fault("tracking.mlflow_url", "", "name the other MLflow, such as http://127.0.0.1:5000")]
+    return []
 
 
 def _stream_faults(settings: Settings) -> list[Fault]:

@@ -47,6 +47,7 @@ class Shop:
         self._journal = world.platform.journal()
         self._ids = Identifiers()
         self.variants: list[str] = []
+        self.spending: dict[str, float] = {}
 
     def promote(self, version: int) -> None:
         now, task = self.world.clock.now(), self.world.task
@@ -95,9 +96,26 @@ class Shop:
                 id=self._ids.new(now, 0), task=name, value=truth, at=late, received=late, prediction_id=made
             )
             world.clock.set(late)
-            self._journal.append([encode(prediction), encode(outcome)])
+            self._journal.append([encode(prediction), encode(outcome), *self._spent(prediction, late)])
         world.clock.set(start + DAY + 60 * SECOND)
         world.cycle()
+
+    def _spent(self, prediction: Prediction, late: int) -> list[bytes]:
+        """An event that tells what a visitor spent: on average what `spending` says of the variant, no label."""
+        mean = self.spending.get(prediction.variant)
+        if mean is None:
+            return []
+        values = {"revenue": float(self.rng.normal(mean, 1.0))}
+        own = Outcome(
+            id=self._ids.new(late, 0),
+            task=prediction.task,
+            value=None,
+            at=late,
+            received=late,
+            prediction_id=prediction.id,
+            values=values,
+        )
+        return [encode(own)]
 
     def days(self, most: int) -> int:
         """Days until nothing runs any more, `most` at the most."""
@@ -207,3 +225,31 @@ def test_a_guardrail_that_may_be_broken_holds_a_better_version_back(shop: Shop) 
     shop.days(10)
     assert (shop.trial.ending, shop.world.champion) == ("kept", 1)
     assert "may be worse than allowed" in shop.trial.reason
+
+
+def test_what_outcomes_carry_decides_and_trains_nothing(shop: Shop) -> None:
+    shop.spending = {"trial/now": 5.0, "trial/new": 6.0}
+    metrics = (Metric(name="revenue", of="revenue", goal="increase", role="decision"),)
+    shop.start(3, mode="ab", metrics=metrics)
+    shop.days(5)
+    assert shop.trial.ending == "promoted", shop.trial.reason
+    (promoted,) = shop.registry.decisions.list("world", kind="promote")[:1]
+    assert promoted.evidence["reason"] == "revenue is better"
+    again = recompute(shop.world.services, promoted)
+    assert again.agrees, again.reason
+    counts = shop.world.services.cohorts.counts(shop.world.task, shop.world.clock.now())
+    assert counts.outcomes == counts.predictions == counts.answered
+
+
+def test_looks_that_find_nothing_new_are_not_stored(shop: Shop) -> None:
+    shop.start(1, mode="ab")
+    for _ in range(2):
+        shop.day()
+        stored = len(shop.decisions())
+        for _ in range(3):
+            shop.world.clock.set(shop.world.clock.now() + 3_600 * SECOND)
+            shop.world.cycle()
+        assert len(shop.decisions()) == stored
+    assert shop.decisions() == ["wait", "wait"]
+    for one in shop.registry.decisions.list("world", kind="wait"):
+        assert recompute(shop.world.services, one).agrees

@@ -165,6 +165,7 @@ def test_every_section_is_one_the_environment_can_reach() -> None:
         "features",
         "alerts",
         "costs",
+        "tracking",
     }
 
 

@@ -14,7 +14,7 @@ import tropism
 PACKAGES = sorted(
     ["tropism", *(found.name for found in pkgutil.walk_packages(tropism.__path__, "tropism.") if found.ispkg)]
 )
-PUBLIC = sorted([*PACKAGES, "tropism.sdk"])
+PUBLIC = sorted([*PACKAGES, "tropism.sdk", "tropism.tracking"])
 
 
 @pytest.mark.parametrize("name", PUBLIC)

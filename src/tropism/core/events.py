@@ -63,31 +63,35 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction", om
     unit: str | None = None
     degraded: tuple[str, ...] = ()
     served: Served | None = None
+    propensity: float | None = None
+    """The probability with which a bandit chose this variant for it; None where none chose."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", omit_defaults=True):
     """What turned out to be true.
 
-    Names its prediction by `prediction_id`, or by `entity` and the time `at` it refers to. `value` is 0 or 1
-    for binary tasks, the class's index for multiclass ones, the number itself for regression.
+    Names its prediction by `prediction_id`, or by `entity` and the time `at` it refers to. `value`, the label, is 0 or
+    1 for binary tasks, the class's index for multiclass ones, the number itself for regression; None where the event
+    tells only `values`: figures by name, such as revenue, that experiments compare and nothing is trained on.
     """
 
     id: str
     task: str
-    value: float
+    value: float | None
     at: int
     """When the truth became known in the world, as the caller says; the moment of receipt if he does not."""
     received: int
     prediction_id: str | None = None
     entity: str | None = None
+    values: dict[str, float] = {}
 
 
 class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", omit_defaults=True):
     """Predictions that one version of a task's model made at one moment, in columns.
 
     What they share is written once, the names of the features among it, so a record is smaller than that of as many
-    `Prediction`s, and made sooner. `rows`: values in the order of `names`. `entities` and `units`: empty if none has
-    one. In Python a row may also be a struct that has the values.
+    `Prediction`s, and made sooner. `rows`: values in the order of `names`. `entities`, `units` and `propensities`:
+    empty if none has one. In Python a row may also be a struct that has the values.
     """
 
     task: str
@@ -99,6 +103,8 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", 
     scores: list[tuple[float, ...]]
     entities: list[str | None] = []
     units: list[str | None] = []
+    variant: str = "champion"
+    propensities: list[float | None] = []
 
     def each(self) -> list[Prediction]:
         """The predictions, one by one.
@@ -106,8 +112,9 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", 
         Raises:
             ValueError: a column has another length than the others.
         """
-        nothing: list[str | None] = [None] * len(self.ids)
-        columns = zip(self.ids, self.rows, self.scores, self.entities or nothing, self.units or nothing, strict=True)
+        nothing: list[Any] = [None] * len(self.ids)
+        optional = (self.entities or nothing, self.units or nothing, self.propensities or nothing)
+        columns = zip(self.ids, self.rows, self.scores, *optional, strict=True)
         return [
             Prediction(
                 id=identifier,
@@ -116,10 +123,12 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, tag="predictions", 
                 features=dict(zip(self.names, row, strict=True)),
                 scores=scores,
                 version=self.version,
+                variant=self.variant,
                 entity=entity,
                 unit=unit,
+                propensity=propensity,
             )
-            for identifier, row, scores, entity, unit in columns
+            for identifier, row, scores, entity, unit, propensity in columns
         ]
 
 
@@ -156,6 +165,30 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcomes: int = 0
 
 
+class Mirrored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one process saw of a treatment that is sent the requests of others, in a span of time. It adds up over spans
+    and processes, but for `largest`, of which the largest one counts.
+
+    `rows`: those it was asked about, of which `failures` got no usable scores. `dropped`: those that it was not asked
+    about, as too many waited. `control_failures`: rows that the control failed to answer meanwhile. `calls`: by how
+    long they took, as `Activity.requests`; `seconds`: what they took together. `differing`: rows with another class or
+    decision than the control's. `difference`: sum over rows of the largest difference of a score; `largest`: of all.
+    """
+
+    task: str
+    experiment: str
+    variant: str
+    rows: int = 0
+    failures: int = 0
+    dropped: int = 0
+    control_failures: int = 0
+    differing: int = 0
+    calls: list[int] = []
+    seconds: float = 0.0
+    difference: float = 0.0
+    largest: float = 0.0
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True, tag="measured", omit_defaults=True):
     """What one process did from `start` to `end` (µs), and what it used. None: not known on this machine.
 
@@ -172,6 +205,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, tag="measured", omit_d
     gpus: int = 0
     gpu_seconds: float | None = None
     gpu_memory_bytes: int | None = None
+    mirrored: list[Mirrored] = []
 
 
 Event = Prediction | Outcome | Push | Measured

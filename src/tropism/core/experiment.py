@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from tropism.core.bandit import BanditSettings, bandit_faults
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidInput
 from tropism.core.metric import Metric, metric_faults
@@ -23,6 +24,8 @@ MODES: tuple[Mode, ...] = ("shadow", "canary", "ab", "mirrored", "bandit")
 SPLIT: tuple[Mode, ...] = ("ab", "bandit")
 """Modes that divide the units by the variants' weights."""
 RAMPED: tuple[Mode, ...] = ("canary", "ab")
+BESIDE: tuple[Mode, ...] = ("shadow", "mirrored")
+"""Modes in which the control answers everybody, and treatments are compared on the predictions that it made."""
 UNITS = ("entity", "unit")
 NAMESPACE_PLACES = 1_000
 """Places in a namespace: no range can be finer."""
@@ -73,10 +76,10 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `mode`: in `shadow` a treatment scores what the control answers, and where requests are `mirrored` it is sent them
     too; a `canary` grows along its ramp as long as nothing is worse; `ab` splits the units by weight; a `bandit` moves
-    the weights to what does better. `variants`: the first is the control, the others are treatments. `unit`: the field
-    of requests by which units are told apart. `ramp`: None is the default one for a canary, and everybody at once for
-    an A/B test. `targeting`: a rule over features and attributes of a request; empty is everybody. `holdout`: share of
-    the units that never see a treatment and are not compared.
+    the weights to what does better, as `bandit` says: by Thompson sampling unless given. `variants`: the first is the
+    control, the others are treatments. `unit`: the field of requests by which units are told apart. `ramp`: None is the
+    default one for a canary, and everybody at once for an A/B test. `targeting`: a rule over features and attributes
+    of a request; empty is everybody. `holdout`: share of the units that never see a treatment and are not compared.
 
     `metrics`: one of them decides. `alpha`: chance that an equal treatment is ever called better; `harm_alpha`: that
     one which does no harm is ever called harmful. `min_units`: fewest units of each variant before a decision.
@@ -109,10 +112,12 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     automatic: bool = True
     description: str = ""
     seed: str | None = None
+    bandit: BanditSettings | None = None
 
     def __post_init__(self) -> None:
         faults = [*_name_faults(self), *_variant_faults(self), *_share_faults(self), *_ramp_faults(self)]
-        faults += [*_audience_faults(self), *_number_faults(self), *_metrics_faults(self)]
+        faults += [*_audience_faults(self), *_number_faults(self), *_metrics_faults(self), *_beside_faults(self)]
+        faults += _bandit_faults(self)
         if faults:
             raise InvalidInput(f"experiment '{self.name}' is not valid", *faults)
 
@@ -132,6 +137,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def placed_by(self) -> str:
         """What the places of units are drawn from."""
         return self.name if self.seed is None else self.seed
+
+    @property
+    def shared_by(self) -> BanditSettings:
+        """How a bandit shares the units."""
+        return self.bandit or BanditSettings()
 
     @property
     def decision(self) -> Metric:
@@ -256,6 +266,52 @@ def _metrics_faults(experiment: Experiment) -> list[Fault]:
     elif experiment.mode == "bandit" and deciding[0].kind not in ("mean", "proportion"):
         fix = "a bandit learns by a mean or a proportion; use one of these"
         faults.append(Fault(f"metrics.{deciding[0].name}.kind", repr(deciding[0].kind), fix))
+    return faults
+
+
+def _beside_faults(experiment: Experiment) -> list[Fault]:
+    """What makes no sense where treatments answer nobody: their outcomes are not known, only their loss is."""
+    if experiment.mode not in BESIDE:
+        return []
+    faults, why = list[Fault](), f"in mode '{experiment.mode}' treatments answer nobody"
+    for metric in experiment.metrics:
+        field = f"metrics.{metric.name}"
+        if metric.of != "loss":
+            fix = f"use 'loss', or the mode 'canary' or 'ab': {why}, so only their loss can be known"
+            faults.append(Fault(f"{field}.of", repr(metric.of), fix))
+        elif metric.kind != "mean" or metric.goal != "decrease":
+            value = f"the {metric.kind}, to {metric.goal}"
+            faults.append(Fault(field, value, "compare the mean loss, of which less is better"))
+        elif metric.role == "decision" and metric.margin:
+            fix = "leave it out: the task's policy.gate.margin holds wherever models score the same predictions"
+            faults.append(Fault(f"{field}.margin", str(metric.margin), fix))
+    if experiment.mode == "shadow":
+        said = {"targeting": experiment.targeting.strip(), "holdout": experiment.holdout, "namespace": ""}
+        said["namespace"] = "" if experiment.namespace is None else experiment.namespace.name or "one without a name"
+        fix = "leave it out: in shadow every prediction in the journal is compared, and nobody is chosen"
+        faults += [Fault(field, repr(value), fix) for field, value in said.items() if value]
+    return faults
+
+
+def _bandit_faults(experiment: Experiment) -> list[Fault]:
+    if experiment.mode != "bandit":
+        fix = "leave it out, or use mode='bandit'"
+        given = experiment.bandit is not None and experiment.mode in MODES
+        return [Fault("bandit", f"given for mode '{experiment.mode}'", fix)] if given else []
+    settings = experiment.shared_by
+    faults = bandit_faults(settings, max(len(experiment.variants), 2))
+    for variant in experiment.variants if not faults else ():
+        if 0 < variant.weight < settings.floor - _NEAR:
+            fix = f"use at least {settings.floor:g}, the floor: nobody has less"
+            faults.append(Fault(f"variants.{variant.name}.weight", str(variant.weight), fix))
+    for metric in experiment.metrics:
+        if metric.cuped:
+            fix = "leave it out: a bandit draws units anew with each revision, and adjusts none of them"
+            faults.append(Fault(f"metrics.{metric.name}.cuped", repr(metric.cuped), fix))
+    for metric in experiment.metrics if settings.contextual else ():
+        if metric.role != "decision" and metric.kind not in ("mean", "proportion"):
+            fix = "use a mean or a proportion: only these can be weighed by what each request's chances were"
+            faults.append(Fault(f"metrics.{metric.name}.kind", repr(metric.kind), fix))
     return faults
 
 

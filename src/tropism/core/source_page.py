@@ -56,7 +56,7 @@ class SourcePage:
         return f"{self.name}:{line}"
 
     def _says(self, call: ast.Call, name: str) -> bool:
-        value = self._step(call, "name")
+        value = self._step(call, "name") or self._step(call, "key")  # flags go by a key
         return isinstance(value, ast.Constant) and value.value == name
 
     def _step(self, node: ast.expr | None, step: str) -> ast.expr | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Fault, InvalidInput
+from tropism.core.governance import Governance
 from tropism.core.monitoring import Monitoring, monitoring_faults
 from tropism.core.privacy import JournalPolicy, journal_faults
 
@@ -22,7 +23,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("mae", "mse"),
 }
 """Metrics that a decision can rest on, by kind: each is a mean of a loss per prediction. The first is the default."""
-_APART: dict[str, Any] = {"journal": JournalPolicy(), "monitoring": Monitoring()}
+_APART: dict[str, Any] = {"journal": JournalPolicy(), "monitoring": Monitoring(), "governance": None}
 """What names features, and is left out of a task that has some of them only."""
 WINDOWS = ("all", "recent", "since-change")
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -109,7 +110,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `outcome_window`: how long after a prediction its outcome may arrive; a prediction enters decisions only
     when this window has closed. `unanswered`: what a prediction without an outcome means then: `"exclude"`,
     or the label to assume. `journal`: what of its predictions is recorded, where not all of it may be.
-    `monitoring`: how it is watched, and who is told.
+    `monitoring`: how it is watched, and who is told. `governance`: the levels that its versions stand on, the gates
+    between them, and whose approval a promotion takes; None leaves that to `tropism levels --set`.
     `views`: features from the store: a view (`"spend"`), one of its features (`"spend.count_7d"`), a certain version
     (`"spend@1"`) or an on-demand feature. `keys` is filled in when the project is applied: the columns that requests
     name their entities by.
@@ -137,6 +139,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     monitoring: Monitoring = Monitoring()
     views: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    governance: Governance | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in METRICS:
@@ -147,6 +150,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         faults = [*_name_faults(self), *_feature_faults(self), *_kind_faults(self), *_policy_faults(self.policy)]
         faults += monitoring_faults(self.monitoring, None if self.views else self.feature_names)
         faults += journal_faults(self.journal, {feature.name: feature.type for feature in self.features})
+        if self.governance is not None:
+            faults += _declared_faults(self, self.governance)
         if faults:
             raise InvalidInput(f"task '{self.name}' is not valid", *faults)
 
@@ -283,6 +288,14 @@ def _kind_faults(task: Task) -> list[Fault]:
     if not task.learners:
         faults.append(Fault("learners", "none", "name at least one, such as 'lightgbm'"))
     return [*faults, *_duration_faults("outcome_window", task.outcome_window)]
+
+
+def _declared_faults(task: Task, governance: Governance) -> list[Fault]:
+    """Gates of packages are looked for when the project is read: a stored task is the same on every machine."""
+    from tropism.core.governance_faults import governance_faults
+
+    found = governance_faults(governance, task, installed=False)
+    return [Fault(f"governance.{one.field}", one.value, one.fix) for one in found]
 
 
 def _policy_faults(policy: Policy) -> list[Fault]:

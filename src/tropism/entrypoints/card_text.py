@@ -90,6 +90,7 @@ def _purpose(card: Card) -> Section:
         f"purpose: {card.purpose or UNKNOWN}",
         f"predicts: {card.target} ({card.kind})",
         f"made by: {card.learner} on the window '{card.window}', {_moment(card.made_at)}",
+        f"run of its training: {card.training_run or 'none'}",
         f"state: {card.state}, level {card.level} since {_moment(card.since)}",
         f"artifact: {card.artifact}",
     ]

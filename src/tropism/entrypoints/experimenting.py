@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
-from tropism.core.experiment import Experiment
+from tropism.core.experiment import RAMPED, Experiment
 from tropism.core.misfits import misfit
 
 if TYPE_CHECKING:
@@ -84,6 +84,25 @@ def units_so_far(platform: Platform, trial: Trial) -> dict[str, int]:
     return found
 
 
+def evidence_so_far(platform: Platform, trial: Trial) -> dict[str, Any] | None:
+    """What the units of an experiment that splits them say, of what is in the lake now; of one that has ended, what
+    its decision rests on. None where there is nothing of the kind."""
+    from tropism.core.errors import UnknownDecision
+    from tropism.loop.split_evidence import split_evidence
+
+    if trial.status == "running" and trial.spec.mode in RAMPED:
+        task = platform.registry.tasks.get(trial.task)
+        lake, now = platform.cohorts.versions(task.name), platform.clock.now()
+        return split_evidence(platform.services(), task, trial, now=now, lake=lake)
+    if trial.decision_id is None:
+        return None
+    try:
+        found = platform.registry.decisions.get(trial.decision_id).evidence
+    except UnknownDecision:
+        return None
+    return found if found.get("comparison") == "split" and "analyses" in found else None
+
+
 def assignment(platform: Platform, name: str, unit: str, attributes: Mapping[str, object]) -> Assignment:
     """What an experiment gives a unit now. `attributes`: what targeting may ask for, as a request has them.
 
@@ -101,7 +120,20 @@ def assignment(platform: Platform, name: str, unit: str, attributes: Mapping[str
         for field in task.journal.hash
         if isinstance(value := attributes.get(field), str)
     }
+    if trial.spec.mode == "bandit":
+        return _drawn(platform, trial, known, {**attributes, **hidden})
     found = _assigner(msgspec.json.encode(trial.spec), trial.share).assign(unit, {**attributes, **hidden})
+    declared = {variant.name: variant.version for variant in trial.spec.variants}
+    version = None if found.variant is None else trial.versions.get(found.variant, declared[found.variant])
+    return Assignment(**known, variant=found.variant, version=version, why=found.why)
+
+
+def _drawn(platform: Platform, trial: Trial, known: dict[str, Any], attributes: Mapping[str, object]) -> Assignment:
+    """What a bandit draws for a unit by the shares that it has now."""
+    from tropism.experiments.bandits.revisions import BanditAssigner, first_revision
+
+    newest = platform.registry.bandits.newest([trial.name]).get(trial.name)
+    found = BanditAssigner(trial.spec, newest or first_revision(trial.spec, 0)).assign(known["unit"], attributes)
     declared = {variant.name: variant.version for variant in trial.spec.variants}
     version = None if found.variant is None else trial.versions.get(found.variant, declared[found.variant])
     return Assignment(**known, variant=found.variant, version=version, why=found.why)

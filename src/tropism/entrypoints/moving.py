@@ -34,7 +34,7 @@ def promote_by_hand(
     if expected is not None and expected != champion:
         stands = "there is no champion" if champion is None else f"version {champion} is champion now"
         raise Conflict("the champion moved", Fault("expected", str(expected), f"{stands}; look again"))
-    waiting = [one for one in registry.approvals.pending(model) if one.version == version]
+    waiting = [one for one in registry.approvals.open(model) if one.version == version]
     decision = _identifiers.new(now, task_tag(model))
     evidence = {"comparison": "none", "reason": f"promoted by {actor}"}
     if waiting:

@@ -36,8 +36,17 @@ def standing(platform: Platform, name: str) -> dict[str, Any]:
         "outcomes": msgspec.to_builtins(counts),
         "tests": [msgspec.to_builtins(test) for test in registry.challenges.list_open(name)],
         "waiting_for_approval": [one.version for one in registry.approvals.pending(name)],
+        "waiting_for_levels": _held_back(platform, name, now),
         "performance": _performance(platform, name, live.champion, live.since, now) if live is not None else None,
     }
+
+
+def _held_back(platform: Platform, name: str, now: int) -> list[dict[str, Any]]:
+    """Versions that won and do not stand on the highest level yet, and what each waits for."""
+    from tropism.loop.climbing import explain, held
+
+    found = {one.version for one in held(platform.registry, name) if one.version is not None}
+    return [{"version": one, "why": explain(platform.registry, name, one, now)} for one in sorted(found)]
 
 
 def _performance(platform: Platform, name: str, champion: int, since: int, now: int) -> dict[str, Any] | None:

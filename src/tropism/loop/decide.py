@@ -33,7 +33,7 @@ def decide(task: Task, seen: Observation, asked: str | None = None) -> Plan:
         return Plan(train=True, reasons=(f"asked for by {asked}",), changed=_changed(task, seen))
     if seen.trained_at is None or seen.champion is None:
         return _first(task, seen)
-    under_test = sum(test.kind == "challenge" for test in seen.tests)
+    under_test = sum(test.kind == "challenge" and not test.experiment for test in seen.tests)
     if under_test >= policy.challengers:
         return Plan(train=False, waiting=f"{under_test} challengers are under test")
     if seen.new_labels < policy.triggers.cooldown:

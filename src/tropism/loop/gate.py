@@ -1,8 +1,8 @@
 """Gate: evidence for and against each open test, and the verdict that it allows.
 
 A challenger is compared with the champion on the same predictions, made after both were trained, matured, and
-scored from the features that were journaled; a former champion on predictions made after it was replaced. See
-`docs/adr/0004`.
+scored from the features that were journaled; a former champion on predictions made after it was replaced, and an
+experiment's treatment on those made since its start. See `docs/adr/0004`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gate(services: Services, task: Task, seen: Observation, trained: Trained | None) -> list[Verdict]:
-    """A verdict for each open test, and for a first model that has no champion to beat."""
+    """A verdict for each open test but those of experiments, and for a first model that has no champion to beat."""
     if seen.champion is None:
         return [_first(task, trained)] if trained is not None and trained.version is not None else []
-    aimed = [test for test in seen.tests if test.incumbent == seen.champion]
+    aimed = [test for test in seen.tests if test.incumbent == seen.champion and not test.experiment]
     return [_judge(services, task, seen, test) for test in aimed]
 
 
@@ -70,7 +70,8 @@ def evidence_of(services: Services, task: Task, test: OpenTest, *, now: int, lak
     versions = services.registry.versions
     incumbent = versions.get(task.name, test.incumbent)
     challenger = versions.get(task.name, test.challenger)
-    since = test.opened_at if test.kind == "probation" else max(incumbent.created_at, challenger.created_at)
+    from_start = test.kind == "probation" or bool(test.experiment)
+    since = test.opened_at if from_start else max(incumbent.created_at, challenger.created_at)
     table = services.cohorts.matured(task, now=now, since=since + 1, versions=lake).table
     table = table.filter(pc.not_equal(table["variant"], "import"))
     rule = task.policy.gate
@@ -81,7 +82,7 @@ def evidence_of(services: Services, task: Task, test: OpenTest, *, now: int, lak
         labels=None if task.kind == "regression" else table["label"].to_numpy(),
         alpha=test.alpha,
         margin=rule.margin if test.kind == "challenge" else 0.0,
-        min_outcomes=rule.min_outcomes,
+        min_outcomes=max(rule.min_outcomes, test.least),
         plan=rule.plan,
     )
     return {

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from tropism.core.experiment import BESIDE
 from tropism.feedback.cohorts import LakeVersions
 from tropism.feedback.joining import moments
 from tropism.loop.losses import served
@@ -15,19 +16,27 @@ from tropism.loop.watching.watch import FEATURES
 from tropism.monitoring.alarm.losses import LOSS
 from tropism.monitoring.alarm.reference import PREDICTION
 from tropism.monitoring.watch.monitor import opened
+from tropism.registry.shadowing import challenge_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tropism.core.task import Task
     from tropism.loop.services import Services
     from tropism.loop.watching.watch import Watched
-    from tropism.registry import Challenge
+    from tropism.registry import Challenge, Registry
+    from tropism.registry.experiments import Trial
 
 
 _FEWEST_FOR_PRIOR = 20
 
 
-class OpenTest(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison under way: a challenger against the champion, or the former champion against the new one."""
+class OpenTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A comparison under way: a challenger against the champion, or the former champion against the new one.
+
+    `experiment`: the one that it belongs to, and whose end it waits for; empty for those that the loop opened.
+    `least`: fewest outcomes that it asks for, if more than the policy does.
+    """
 
     id: str
     kind: str
@@ -35,6 +44,8 @@ class OpenTest(msgspec.Struct, frozen=True, kw_only=True):
     incumbent: int
     opened_at: int
     alpha: float
+    experiment: str = ""
+    least: int = 0
 
 
 class Decay(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +69,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     classes' shares, while there is no champion. `new_labels`: labels learnt since the last training (all of
     them before the first). `trained_at`: when a training last ran, whether or not it
     made a version. `drift_score`, of features and predictions: None where there is too little to compare. `trials`:
-    experiments that run on its traffic.
+    experiments that run; `splits`: those of them in which treatments answer some of its traffic.
     """
 
     now: int
@@ -75,6 +86,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     drift_score: float | None = None
     drift_causes: tuple[str, ...] = ()
     trials: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
 
 
 def observe(services: Services, task: Task) -> Observation:
@@ -89,6 +101,7 @@ def observe(services: Services, task: Task) -> Observation:
     since = None if trained_at is None or promoted_at is None else min(trained_at - task.window, promoted_at)
     cohort = services.cohorts.matured(task, now=now, since=since)
     own = _own(cohort.table, champion, promoted_at)
+    running = registry.experiments.all(task.name, "running")
     watched = services.watch.look(task, now)
     drifted = _drift(watched)
     return Observation(
@@ -100,16 +113,22 @@ def observe(services: Services, task: Task) -> Observation:
         trained_at=trained_at,
         new_labels=_new_labels(task, cohort.table, trained_at),
         matured=own.num_rows,
-        tests=tuple(_open_test(challenge) for challenge in registry.challenges.list_open(task.name)),
+        tests=_open_tests(registry, task, running),
         prior=_prior(task, cohort.table) if champion is None else (),
         decay=_decay(task, own, watched),
         drift_score=drifted[0],
         drift_causes=drifted[1],
-        trials=tuple(sorted(one.name for one in registry.experiments.all(task.name, "running"))),
+        trials=tuple(sorted(one.name for one in running)),
+        splits=tuple(sorted(one.name for one in running if one.spec.mode not in BESIDE)),
     )
 
 
-def _open_test(challenge: Challenge) -> OpenTest:
+def _open_tests(registry: Registry, task: Task, running: Iterable[Trial]) -> tuple[OpenTest, ...]:
+    owners = {made: one for one in running for made in challenge_ids(one.spec, one.started_at).values()}
+    return tuple(_open_test(one, owners.get(one.id)) for one in registry.challenges.list_open(task.name))
+
+
+def _open_test(challenge: Challenge, owner: Trial | None) -> OpenTest:
     return OpenTest(
         id=challenge.id,
         kind=challenge.kind,
@@ -117,6 +136,8 @@ def _open_test(challenge: Challenge) -> OpenTest:
         incumbent=challenge.incumbent,
         opened_at=challenge.opened_at,
         alpha=challenge.alpha,
+        experiment="" if owner is None else owner.name,
+        least=0 if owner is None else owner.spec.min_units,
     )
 
 

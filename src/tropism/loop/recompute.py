@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tropism.core.bandit import Revision
 from tropism.core.task import Gate, Task
 from tropism.experiments.splits.analysis import Analysis
 from tropism.feedback.cohorts import LakeVersions
+from tropism.loop.bandits import bandit_evidence
 from tropism.loop.gate import evidence_of
 from tropism.loop.observe import OpenTest
 from tropism.loop.split_evidence import split_evidence
@@ -37,7 +39,7 @@ def recompute(services: Services, decision: Decision) -> Recomputed:
         ArtifactTampered, UnknownVersion: what it rested on is gone or changed.
     """
     stored = decision.evidence
-    if stored.get("comparison") == "split" and "trial" in stored:
+    if stored.get("comparison") in ("split", "bandit") and "trial" in stored:
         return _split_again(services, decision)
     if stored.get("comparison") != "paired" or "test" not in stored:
         return Recomputed(
@@ -63,7 +65,11 @@ def _split_again(services: Services, decision: Decision) -> Recomputed:
     stored = decision.evidence
     task = msgspec.structs.replace(services.registry.tasks.get(decision.model), metric=stored["metric"])
     lake, trial = msgspec.convert(stored["lake"], LakeVersions), msgspec.convert(stored["trial"], Trial)
-    found = split_evidence(services, task, trial, now=stored["now"], lake=lake)
+    if stored["comparison"] == "bandit":
+        history = msgspec.convert(stored["revisions"], list[Revision])
+        found = bandit_evidence(services, task, trial, now=stored["now"], lake=lake, history=history)
+    else:
+        found = split_evidence(services, task, trial, now=stored["now"], lake=lake)
     wrong = [f"{name}: stored {stored[name]}, found {found[name]}" for name in _SPLIT if stored[name] != found[name]]
     for treatment, analyses in stored["analyses"].items():
         before, again = (

@@ -8,12 +8,13 @@ import msgspec
 
 from tropism.core.errors import Conflict, PolicyRefused
 from tropism.core.identity import derived_id, task_tag
+from tropism.loop.climbing import as_held, asks_approval, climb, held, hold
+from tropism.loop.gate import Verdict
 from tropism.registry import NewChallenge, NewDecision
 
 if TYPE_CHECKING:
     from tropism.core.task import Task
     from tropism.loop.decide import Plan
-    from tropism.loop.gate import Verdict
     from tropism.loop.observe import Observation
     from tropism.loop.services import Services
     from tropism.loop.train import Trained
@@ -41,6 +42,7 @@ def release(
         turn.record_training(plan, trained)
     for verdict in sorted(verdicts, key=_urgency):
         turn.carry_out(verdict)
+    turn.take_up()
     turn.aim()
     turn.put_on_probation()
     turn.keep_prior()
@@ -84,11 +86,11 @@ class _Turn:
 
     def carry_out(self, verdict: Verdict) -> None:
         """A verdict that would move a champion that has moved in this turn is left to the next cycle; and a promotion
-        while an experiment compares with the champion, until that has ended."""
+        while an experiment splits traffic between the champion and others, until that has ended."""
         moving = verdict.kind in ("promote", "rollback")
         if moving and self.champion != self._seen.champion:
             return
-        if verdict.kind == "promote" and self._seen.trials:
+        if verdict.kind == "promote" and self._seen.splits:
             return
         decision = self._decision(verdict.kind, verdict.version, verdict.evidence, verdict.test or str(verdict.version))
         if verdict.kind == "promote":
@@ -100,10 +102,20 @@ class _Turn:
             if verdict.kind != "wait":
                 self._close(verdict.test, "lost")
 
+    def take_up(self) -> None:
+        """First models that were good enough, and have come up the levels meanwhile: the oldest of them."""
+        if self.champion is not None or self._seen.champion is not None:
+            return
+        for waiting in held(self._registry, self._task.name):
+            if self.champion is None and waiting.version is not None:
+                verdict = Verdict(kind="promote", version=waiting.version, test=None, evidence=waiting.evidence)
+                self._promote(verdict, self._decision("promote", waiting.version, waiting.evidence, waiting.id))
+
     def aim(self) -> None:
-        """Tests against a champion that was replaced: challengers turn to the new one, a probation is over."""
+        """Tests against a champion that was replaced: challengers turn to the new one, a probation is over.
+        Those of an experiment end with it."""
         for test in self._seen.tests:
-            if test.id in self._closed or test.incumbent == self.champion:
+            if test.id in self._closed or test.incumbent == self.champion or test.experiment:
                 continue
             self._close(test.id, "expired")
             if test.kind == "challenge" and test.challenger != self.champion:
@@ -145,8 +157,15 @@ class _Turn:
         self._registry.challenges.open(new, now=self._seen.now, most=_MOST_TESTS)
 
     def _promote(self, verdict: Verdict, decision: NewDecision) -> None:
-        """Somebody may have moved the champion meanwhile, or the policy may ask for a person, or for a level."""
-        if self._task.policy.approval:
+        """Somebody may have moved the champion meanwhile, or the policy may ask for a person, or for a level: then the
+        version is brought up the levels, and its promotion waits."""
+        decision = as_held(self._registry, decision)
+        self.decisions[-1] = decision.id
+        why = climb(self._services, self._task, verdict.version, now=self._seen.now)
+        if why:
+            hold(self._services, decision, why)
+            return
+        if asks_approval(self._registry, self._task):
             self._registry.decisions.record(decision, now=self._seen.now)
             approval = derived_id(self._seen.now, f"{decision.id}:approval")
             request = (approval, self._task.name, verdict.version, decision.id)

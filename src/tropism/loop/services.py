@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tropism.core.clock import Clock
@@ -11,6 +11,7 @@ from tropism.feedback.cohorts import Cohorts
 from tropism.loop.watching.watch import Watch
 from tropism.registry import Registry
 from tropism.storage.blobs import Blobs
+from tropism.training.runs.settings import TrackingSettings
 from tropism.training.settings import TrainingSettings
 
 
@@ -20,7 +21,7 @@ class Services:
 
     `ingest` moves everything acknowledged so far from the journal into the lake. `work` holds training jobs.
     `real` is the machine's clock, for leases and heartbeats, which go on when virtual time stands still. `holder`
-    is this worker's name, under which it holds jobs and leases.
+    is this worker's name, under which it holds jobs and leases. `tracking`: where runs are written besides the store.
     """
 
     registry: Registry
@@ -34,3 +35,4 @@ class Services:
     training: TrainingSettings
     watch: Watch
     holder: str = "worker"
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)

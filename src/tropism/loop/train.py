@@ -13,6 +13,7 @@ import pyarrow as pa
 from tropism.core.durations import parse_duration
 from tropism.core.errors import DiskFull, Fault, NotFound, TrainingFailed, TropismError
 from tropism.feedback.joining import moments
+from tropism.loop.runs.logging import TrainingRun
 from tropism.registry import NewVersion
 from tropism.registry.lineage import link_training
 from tropism.training.request import TrainingRequest, TrainingResult
@@ -34,20 +35,32 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     result: TrainingResult | None = None
     failure: str = ""
+    cancelled: bool = False
 
 
 def train(services: Services, task: Task, seen: Observation, plan: Plan, job: str) -> Trained:
     """Train on everything known at `seen.now` and register the best candidate.
 
     A training that fails for a reason of its own (too few rows, one class, out of memory) is an answer, not an
-    error: the loop goes on with the model it has.
+    error: the loop goes on with the model it has. Either is a run in the tracking store.
     """
+    run = TrainingRun(services, task, job, plan.reasons, seen.now)
+    run.begin()
+    trained = _trained(services, task, seen, plan, job)
+    if trained.version is not None and trained.result is not None:
+        run.finish(trained.version, trained.result)
+    else:
+        run.fail(trained.failure, cancelled=trained.cancelled)
+    return trained
+
+
+def _trained(services: Services, task: Task, seen: Observation, plan: Plan, job: str) -> Trained:
     folder = services.work / job
     try:
         request = prepare(services, task, seen, plan.changed, folder, job)
         result = _attempt(services, request, folder)
     except Cancelled as error:
-        return Trained(failure=error.message)
+        return Trained(failure=error.message, cancelled=True)
     except TrainingFailed as error:
         return Trained(failure=str(error))
     except OSError as error:

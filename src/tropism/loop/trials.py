@@ -9,8 +9,13 @@ import msgspec
 
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, PolicyRefused
+from tropism.core.experiment import BESIDE
 from tropism.core.identity import derived_id, task_tag
+from tropism.loop.bandits import bandit_evidence, share
+from tropism.loop.climbing import as_held, asks_approval, climb, hold
 from tropism.loop.judged import Judged
+from tropism.loop.repeating import says_more
+from tropism.loop.shadowing import judge_beside, settle
 from tropism.loop.split_evidence import split_evidence
 from tropism.registry import NewDecision
 
@@ -27,8 +32,13 @@ ACTOR = "loop"
 
 
 def judge_trials(services: Services, task: Task, seen: Observation) -> list[Judged]:
-    """A judgement of each experiment that runs on the task's traffic."""
-    return [_judge(services, task, services.registry.experiments.get(name), seen) for name in seen.trials]
+    """Judgements of the experiments that run on the task's traffic: one of each, or one of each treatment."""
+    found: list[Judged] = []
+    for name in seen.trials:
+        trial = services.registry.experiments.get(name)
+        compared = trial.spec.mode in BESIDE and seen.champion == trial.versions[trial.spec.control.name]
+        found += judge_beside(services, task, trial, seen) if compared else [_judge(services, task, trial, seen)]
+    return found
 
 
 def act_on_trials(services: Services, task: Task, seen: Observation, judged: list[Judged], key: str) -> list[str]:
@@ -49,7 +59,8 @@ def _judge(services: Services, task: Task, trial: Trial, seen: Observation) -> J
         reason = f"version {seen.champion} is the champion now, {whose}"
         evidence = {"comparison": "split", "experiment": trial.name, "reason": reason}
         return Judged(name=trial.name, action="superseded", version=None, step=step, evidence=evidence)
-    evidence = split_evidence(services, task, trial, now=seen.now, lake=seen.lake)
+    find = bandit_evidence if trial.spec.mode == "bandit" else split_evidence
+    evidence = find(services, task, trial, now=seen.now, lake=seen.lake)
     said, treatment = evidence["action"], evidence["treatment"]
     if said == "promote":
         version = trial.versions[treatment]
@@ -76,12 +87,17 @@ def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, k
     """The id of the decision, if there is a new one."""
     registry, now = services.registry, seen.now
     trial = registry.experiments.get(one.name)
+    if trial.status != "running":
+        return None
     if one.action == "superseded":
         over: Ending = "promoted" if seen.champion in trial.versions.values() else "superseded"
-        registry.experiments.end(one.name, over, actor=ACTOR, now=now, reason=one.evidence["reason"])
+        told = {"reason": one.evidence["reason"], "decision_id": _behind(services, task, trial, seen)}
+        registry.experiments.end(one.name, over, actor=ACTOR, now=now, **told)
         return None
+    if trial.spec.mode == "bandit" and one.action in ("wait", "promote"):  # an approval may be waited for
+        share(services, task, seen, one)
     decision = NewDecision(
-        id=derived_id(now, f"{key}:experiment:{one.name}", task_tag(task.name)),
+        id=derived_id(now, f"{key}:experiment:{one.name}{one.about}", task_tag(task.name)),
         model=task.name,
         kind=one.action,
         at=now,
@@ -91,6 +107,10 @@ def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, k
     )
     if one.action == "promote":
         return _promote(services, task, seen, trial, decision)
+    if one.action == "wait" and not says_more(services, task, one, decision):
+        return None
+    if trial.spec.mode in BESIDE:
+        return settle(services, trial, one, decision)
     registry.decisions.record(decision, now=now)
     if one.action == "advance":
         registry.experiments.advance(one.name, one.step, actor=ACTOR, now=now, evidence=decision.id)
@@ -101,27 +121,53 @@ def _carry_out(services: Services, task: Task, seen: Observation, one: Judged, k
     return decision.id
 
 
-def _propose(services: Services, trial: Trial, decision: NewDecision, version: int) -> str | None:
-    """Asks once whether a version may be promoted; while nobody answers the experiment goes on, a no ends it."""
-    registry, now, begun = services.registry, decision.at, trial.started_at or 0
+def _behind(services: Services, task: Task, trial: Trial, seen: Observation) -> str | None:
+    """The decision that made the champion what it is, if it was promoted since the experiment started: by a person, or
+    by this loop before it was cut off."""
+    for one in services.registry.decisions.list(task.name, kind="promote"):
+        if one.effect is not None and one.version == seen.champion and one.at >= (trial.started_at or 0):
+            return one.id
+    return None
+
+
+def _propose(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> str | None:
+    """Asks once whether a version may be promoted; while nobody answers the experiment goes on. A no ends it, a yes
+    that holds moves the champion."""
+    registry, now, begun, version = services.registry, decision.at, trial.started_at or 0, decision.version
+    assert version is not None
     own = derived_id(begun, f"experiment:{trial.name}:promote:{version}", task_tag(trial.task))
     asked = registry.approvals.of_decision(own)
+    proposal = msgspec.structs.replace(decision, id=own)
     if asked is None:
-        registry.decisions.record(msgspec.structs.replace(decision, id=own), now=now)
+        registry.decisions.record(proposal, now=now)
         registry.approvals.request(derived_id(begun, f"{own}:approval"), trial.task, version, own, now=now)
         return own
     if asked.status == "refused":
         reason = f"{asked.actor} refused to promote version {version}"
         registry.experiments.end(trial.name, "kept", actor=ACTOR, now=now, reason=reason, decision_id=own)
+    if asked.status == "approved" and not registry.approvals.missing(asked.id, now):
+        return _move(services, task, seen, trial, proposal)
     return None
 
 
 def _promote(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> str | None:
-    """Moves the champion, or asks for approval."""
+    """Moves the champion, or asks for approval, or waits until the version stands on the highest level."""
     registry, now = services.registry, seen.now
     assert decision.version is not None
-    if task.policy.approval or not trial.spec.automatic:
-        return _propose(services, trial, decision, decision.version)
+    why = climb(services, task, decision.version, now=now)
+    first, decision = decision.id, as_held(registry, decision)
+    if why:
+        hold(services, decision, why)
+        return first if decision.id == first else None
+    if asks_approval(registry, task) or not trial.spec.automatic:
+        return _propose(services, task, seen, trial, decision)
+    return _move(services, task, seen, trial, decision)
+
+
+def _move(services: Services, task: Task, seen: Observation, trial: Trial, decision: NewDecision) -> str:
+    """Moves the champion and ends the experiment; where this is cut off between the two, the next cycle ends it."""
+    registry, now = services.registry, seen.now
+    assert decision.version is not None
     registry.promotion.promote(
         task.name,
         decision.version,

@@ -17,7 +17,10 @@ from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, TropismError
 from tropism.core.identity import derived_id, task_tag
+from tropism.loop.climbing import held
 from tropism.loop.cycle import CycleRequest, CycleResult
+from tropism.loop.gate_jobs import KIND as GATES
+from tropism.loop.gate_jobs import run_gate_job
 from tropism.registry import NewJob
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from tropism.core.task import Task
     from tropism.loop.durable import Workflows
+    from tropism.loop.gating import Gating
     from tropism.loop.services import Services
     from tropism.loop.settings import LoopSettings
     from tropism.registry import Job
@@ -39,7 +43,8 @@ class Worker:
     """Runs until its stop event is set.
 
     `maintain`: one round of compaction and retention. `rounds`: what else is done again and again, beside the time
-    between two: features brought up to date, tasks watched, alerts delivered.
+    between two: features brought up to date, tasks watched, alerts delivered. `gating`: what gates are run with; None
+    leaves those jobs to other workers.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Worker:
         settings: LoopSettings,
         maintain: Callable[[], None],
         rounds: Sequence[tuple[str, Callable[[], object]]] = (),
+        gating: Gating | None = None,
     ) -> None:
         self._services = services
         self._workflows = workflows
@@ -56,6 +62,8 @@ class Worker:
         self._name = services.holder
         self._maintain = maintain
         self._rounds = rounds
+        self._gating = gating
+        self._kinds = ("cycle",) if gating is None else ("cycle", GATES)
         self._lease = parse_duration(settings.lease)
         self._running: dict[str, Future[None]] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -109,19 +117,19 @@ class Worker:
             if self._settings.automatic:
                 self._schedule()
         while len(self._running) < self._settings.threads:
-            job = jobs.claim(("cycle",), self._name, now)
+            job = jobs.claim(self._kinds, self._name, now)
             if job is None:
                 return
-            self._running[job.id] = pool.submit(self._lead, job)
+            self._running[job.id] = pool.submit(self._lead if job.kind == "cycle" else self._run_gates, job)
 
     def _take_up(self, pool: ThreadPoolExecutor) -> None:
         """Jobs that a former life of this worker held go on where they stopped."""
         jobs = self._services.registry.jobs
         for job in jobs.list(status="running"):
-            if job.holder == self._name:
+            if job.holder == self._name and job.kind in self._kinds:
                 with suppress(Conflict):  # another worker took it meanwhile
                     jobs.heartbeat(job.id, self._name, self._services.real.now())
-                    self._running[job.id] = pool.submit(self._lead, job)
+                    self._running[job.id] = pool.submit(self._lead if job.kind == "cycle" else self._run_gates, job)
 
     def _schedule(self) -> None:
         """Ask for a cycle of each task that is due and about which something is new."""
@@ -139,7 +147,7 @@ class Worker:
     def _state(self, task: Task) -> tuple[Any, ...]:
         """What a cycle's result depends on; while it stays the same there is nothing to do."""
         cohorts, now = self._services.cohorts, self._services.clock.now()
-        if cohorts.waiting(task, now):
+        if cohorts.waiting(task, now) or held(self._services.registry, task.name):
             return (now,)
         every = task.policy.triggers.every
         slot = now // parse_duration(every) if every is not None else 0
@@ -160,6 +168,18 @@ class Worker:
                     self._cycle(job)
                 finally:
                     self._release(lease, token)
+        finally:
+            done.set()
+            beat.join()
+
+    def _run_gates(self, job: Job) -> None:
+        """Run a job's gates, beside cycles of the task: they change nothing that a cycle rests on."""
+        assert self._gating is not None
+        done = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(done, "", job.id))
+        beat.start()
+        try:
+            run_gate_job(self._gating, job, self._name, self._services.real)
         finally:
             done.set()
             beat.join()

@@ -13,6 +13,7 @@ from tropism.registry.gate_runs import GateRun, GateRuns
 from tropism.registry.levels import LevelMove, Levels
 from tropism.registry.lineage import graph
 from tropism.registry.tombstones import Tombstone, find_tombstone
+from tropism.registry.tracking.training_runs import training_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,8 @@ class CardDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. `baselines`: mean loss of each by `metric`, beside `loss`, on the same rows; None and empty where it
-    was not assessed. `runs`: the newest of each level."""
+    was not assessed. `training_run`: the id of the run that its training left, "" where there is none. `runs`: the
+    newest run of the gates of each level."""
 
     model: str
     version: int
@@ -79,6 +81,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     learner: str
     window: str
     made_at: int
+    training_run: str
     artifact: str
     state: str
     level: str
@@ -123,6 +126,7 @@ def card(
         learner=found.learner,
         window=found.window,
         made_at=found.created_at,
+        training_run=training_run(registry.db, found),
         artifact=found.artifact,
         state=found.state,
         data=found.data,

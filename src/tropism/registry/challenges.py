@@ -61,16 +61,7 @@ class Challenges:
             fault = Fault("challenger", str(new.challenger), "name another version than the incumbent")
             raise InvalidInput("a version cannot challenge itself", fault)
         with self._db.exclusive() as connection:
-            stored = _find(connection, new.id)
-            if stored is not None:
-                return _require_same(stored, new)
-            _require_room(connection, new, most)
-            for version in (new.challenger, new.incumbent):
-                require_version(connection, new.model, version)
-            values = {**msgspec.structs.asdict(new), "opened_at": now, "status": "open"}
-            connection.execute(challenges.insert(), values)
-            _note(connection, "challenge.opened", new, {"alpha": new.alpha}, actor, now)
-            return _require(connection, new.id)
+            return open_challenge(connection, new, now=now, actor=actor, most=most)
 
     def close(self, challenge_id: str, status: Ending, *, now: int, actor: str = "loop") -> Challenge:
         """Closes a challenge; closing it in the same way again changes nothing.
@@ -86,10 +77,7 @@ class Challenges:
             if stored.status != "open":
                 fault = Fault("status", f"{status!r}, it was {stored.status!r}", "open a new challenge")
                 raise Conflict(f"challenge '{challenge_id}' has ended", fault)
-            values = {"status": status, "closed_at": now}
-            connection.execute(challenges.update().where(challenges.c.id == challenge_id).values(**values))
-            _note(connection, "challenge.closed", stored, {"status": status}, actor, now)
-            return _require(connection, challenge_id)
+            return close_challenge(connection, stored, status, now, actor)
 
     def get(self, challenge_id: str) -> Challenge:
         """Raises: NotFound: there is no such challenge."""
@@ -106,13 +94,36 @@ class Challenges:
             return tuple(record(Challenge, row) for row in rows)
 
 
-def _find(connection: Connection, challenge_id: str) -> Challenge | None:
+def open_challenge(connection: Connection, new: NewChallenge, *, now: int, actor: str, most: int) -> Challenge:
+    """`Challenges.open` as part of a transaction; of a version that is another one than the incumbent."""
+    stored = find_challenge(connection, new.id)
+    if stored is not None:
+        return _require_same(stored, new)
+    _require_room(connection, new, most)
+    for version in (new.challenger, new.incumbent):
+        require_version(connection, new.model, version)
+    values = {**msgspec.structs.asdict(new), "opened_at": now, "status": "open"}
+    connection.execute(challenges.insert(), values)
+    _note(connection, "challenge.opened", new, {"alpha": new.alpha}, actor, now)
+    return _require(connection, new.id)
+
+
+def close_challenge(connection: Connection, stored: Challenge, status: Ending, now: int, actor: str) -> Challenge:
+    """Closes an open challenge as part of a transaction."""
+    values = {"status": status, "closed_at": now}
+    connection.execute(challenges.update().where(challenges.c.id == stored.id).values(**values))
+    _note(connection, "challenge.closed", stored, {"status": status}, actor, now)
+    return _require(connection, stored.id)
+
+
+def find_challenge(connection: Connection, challenge_id: str) -> Challenge | None:
+    """A challenge, if there is one."""
     row = connection.execute(select(challenges).where(challenges.c.id == challenge_id)).first()
     return None if row is None else record(Challenge, row)
 
 
 def _require(connection: Connection, challenge_id: str) -> Challenge:
-    found = _find(connection, challenge_id)
+    found = find_challenge(connection, challenge_id)
     if found is None:
         raise NotFound(
             f"there is no challenge '{challenge_id}'",

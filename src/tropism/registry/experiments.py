@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from sqlalchemy import select
 
+from tropism.core.bandit import MOST_CONTEXT
 from tropism.core.durations import format_duration, parse_duration
-from tropism.core.errors import Conflict, Fault, NotFound
-from tropism.core.experiment import Experiment, Ramp
+from tropism.core.errors import Conflict, Fault, InvalidInput, NotFound
+from tropism.core.experiment import BESIDE, Experiment, Ramp
+from tropism.core.metric import misfits
 from tropism.registry import generation
 from tropism.registry.aliases import CHAMPION, pointers
 from tropism.registry.audit import append
 from tropism.registry.records import record
+from tropism.registry.shadowing import close_challenges, open_challenges
 from tropism.registry.signature import signature_faults
 from tropism.registry.tasks import require_task
 from tropism.registry.versions import require_version
@@ -26,12 +29,13 @@ if TYPE_CHECKING:
     from tropism.storage.tables import Database
 
 Ending = Literal["promoted", "kept", "harm", "stopped", "superseded"]
-_STARTED = ("canary", "ab")
-"""Modes that can be started: those in which treatments answer requests for good."""
+_STARTED = ("canary", "ab", "shadow", "mirrored", "bandit")
+"""Modes that can be started."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment and how far it is. `versions`: of the model, by variant, from its start on.
+    """An experiment and how far it is. `versions`: of the model, by variant, from its start on; without treatments
+    that were taken out.
 
     `step`: place in the ramp. `ending`: how it ended: its treatment was promoted, the control was kept, the treatment
     did harm, somebody stopped it, or another champion came. Times are in µs.
@@ -68,10 +72,11 @@ class Experiments:
 
         Raises:
             Conflict: one of that name has started, and is another one.
+            InvalidInput: the task has no such metric.
             UnknownTask: there is no such task.
         """
         with self._db.exclusive() as connection:
-            require_task(connection, spec.task)
+            _require_fit(spec, require_task(connection, spec.task))
             stored = _find(connection, spec.name)
             if stored is not None and stored.spec == spec:
                 return stored
@@ -90,13 +95,14 @@ class Experiments:
             return _require(connection, spec.name)
 
     def start(self, name: str, *, actor: str, now: int) -> Trial:
-        """Lets its first step in; one that runs already goes on as it is.
+        """Lets its first step in; one that runs already goes on as it is. Where treatments answer nobody, a challenge
+        of each against the champion is opened with it.
 
         Raises:
             NotFound: there is no such experiment.
             Conflict: it has ended; its mode is none that can be started; its task has no champion; a version does not
-                fit the task or is in quarantine; its ramp takes longer than it may; or another one that runs may share
-                its units.
+                fit the task or is in quarantine; its ramp takes longer than it may; another one that runs may share
+                its units; or nobody is split and a treatment is the champion itself.
             UnknownVersion: there is no such version.
         """
         with self._db.exclusive() as connection:
@@ -107,11 +113,13 @@ class Experiments:
                 fault = Fault("name", repr(name), "declare it anew under another name")
                 raise Conflict(f"experiment '{name}' has ended", fault)
             if trial.spec.mode not in _STARTED:
-                fix = "use 'canary' or 'ab'; challengers run in shadow by themselves (`tropism decisions`)"
+                fix = f"use one of: {', '.join(_STARTED)}"
                 raise Conflict(f"a '{trial.spec.mode}' cannot be started", Fault("mode", trial.spec.mode, fix))
             versions = _versions(connection, trial.spec)
             _require_time(trial.spec, require_task(connection, trial.task))
+            _require_context(trial.spec, require_task(connection, trial.task))
             _require_room(connection, trial.spec)
+            open_challenges(connection, trial.spec, versions, now=now, actor=actor)
             changed = {"status": "running", "versions": versions, "step": 0, "started_at": now, "stepped_at": now}
             return _change(connection, trial, changed, "experiment.started", {"versions": versions}, actor, now)
 
@@ -123,7 +131,7 @@ class Experiments:
             Conflict: it does not run, is at another step, or at the last one.
         """
         with self._db.exclusive() as connection:
-            trial = _require_running(connection, name)
+            trial = require_running(connection, name)
             if trial.step == step + 1:
                 return trial
             if trial.step != step or step + 1 >= len(trial.spec.steps):
@@ -133,10 +141,26 @@ class Experiments:
             changed = {"step": step + 1, "stepped_at": now}
             return _change(connection, trial, changed, "experiment.advanced", detail, actor, now)
 
+    def drop(self, name: str, variant: str, *, actor: str, now: int, reason: str = "") -> Trial:
+        """Takes a treatment out while others go on; one that is out already changes nothing.
+
+        Raises:
+            NotFound: there is no such experiment.
+            Conflict: it does not run.
+        """
+        with self._db.exclusive() as connection:
+            trial = require_running(connection, name)
+            if variant not in trial.versions:
+                return trial
+            left = {one: version for one, version in trial.versions.items() if one != variant}
+            detail = {"variant": variant, "version": trial.versions[variant], "reason": reason}
+            return _change(connection, trial, {"versions": left}, "experiment.dropped", detail, actor, now)
+
     def end(
         self, name: str, ending: Ending, *, actor: str, now: int, reason: str = "", decision_id: str | None = None
     ) -> Trial:
-        """Ends it: from now on the control answers everybody, or whatever was promoted. Ending it again so is the same.
+        """Ends it: from now on the control answers everybody, or whatever was promoted. Challenges of it that are open
+        are closed. Ending it again so is the same.
 
         Raises:
             NotFound: there is no such experiment.
@@ -146,7 +170,9 @@ class Experiments:
             trial = _require(connection, name)
             if trial.status == "ended" and trial.ending == ending:
                 return trial
-            trial = _require_running(connection, name)
+            trial = require_running(connection, name)
+            won = pointers(connection, trial.task).get(CHAMPION) if ending == "promoted" else None
+            close_challenges(connection, trial.spec, trial.started_at, won=won, now=now, actor=actor)
             changed = {"status": "ended", "ended_at": now, "ending": ending, "reason": reason}
             detail = {"ending": ending, "reason": reason, "decision": decision_id}
             changed |= {"decision_id": decision_id}
@@ -189,6 +215,13 @@ def _versions(connection: Connection, spec: Experiment) -> dict[str, int]:
     return found
 
 
+def _require_fit(spec: Experiment, task: Task) -> None:
+    """Every metric is one that the task's outcomes can have."""
+    faults = [fault for metric in spec.metrics for fault in misfits(metric, task, f"metrics.{metric.name}")]
+    if faults:
+        raise InvalidInput(f"experiment '{spec.name}' has a metric that does not fit the task '{task.name}'", *faults)
+
+
 def _require_time(spec: Experiment, task: Task) -> None:
     """Each step of a ramp waits until what was predicted at it has matured."""
     growing = len(spec.steps) - (2 if spec.mode == "canary" and spec.steps[-1] >= 1 else 1)
@@ -201,11 +234,31 @@ def _require_time(spec: Experiment, task: Task) -> None:
         raise Conflict(f"the ramp of '{spec.name}' would not come to its end", fault)
 
 
+def _require_context(spec: Experiment, task: Task) -> None:
+    """A contextual bandit reads features that the task has."""
+    if spec.mode != "bandit" or not spec.shared_by.contextual:
+        return
+    missing = [name for name in spec.shared_by.features if name not in task.feature_names]
+    if missing or not task.features:
+        known = ", ".join(task.feature_names) or "none"
+        value = ", ".join(missing) or f"'{spec.shared_by.policy}' reads them"
+        fix = f"use some of: {known}" if task.features else "use the policy 'thompson': the task has no features"
+        fault = Fault("bandit.features" if missing else "bandit.policy", value, fix)
+        raise Conflict(f"the contexts of '{spec.name}' cannot be made", fault)
+    if not spec.shared_by.features and len(task.features) > MOST_CONTEXT:
+        fault = Fault("bandit.features", f"{len(task.features)} of the task", f"name at most {MOST_CONTEXT} of them")
+        raise Conflict(f"the contexts of '{spec.name}' would be too long", fault)
+
+
 def _require_room(connection: Connection, spec: Experiment) -> None:
-    """Two experiments of a task may run beside each other where they cannot share a unit."""
+    """Two experiments of a task that split units may run beside each other where they cannot share one."""
+    if spec.mode in BESIDE:
+        return
     same = (experiments.c.task == spec.task) & (experiments.c.status == "running")
     for row in connection.execute(select(experiments).where(same)):
         other = record(Trial, row).spec
+        if other.mode in BESIDE:
+            continue
         mine, theirs = spec.namespace, other.namespace
         apart = mine is not None and theirs is not None and mine.name == theirs.name
         if not (apart and mine and theirs and (mine.end <= theirs.start or theirs.end <= mine.start)):
@@ -242,7 +295,8 @@ def _require(connection: Connection, name: str) -> Trial:
     return found
 
 
-def _require_running(connection: Connection, name: str) -> Trial:
+def require_running(connection: Connection, name: str) -> Trial:
+    """Raises: NotFound: there is no such experiment. Conflict: it does not run."""
     trial = _require(connection, name)
     if trial.status != "running":
         said = "has ended" if trial.status == "ended" else "has not started"

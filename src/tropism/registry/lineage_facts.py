@@ -11,6 +11,7 @@ from tropism.core.errors import NotFound
 from tropism.features import Field, StreamSource
 from tropism.features.types import dtype
 from tropism.registry.feature_plan import source_id
+from tropism.registry.tracking.training_runs import training_runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,8 +44,10 @@ def facts_of(registry: Registry, keys: Collection[Key]) -> Facts:
     if kinds & {"model", "training-set"}:
         tasks = {name.split("/")[0] for kind, name in keys if kind in ("model", "training-set")}
         for task in sorted(tasks):
-            for version in registry.versions.list(task):
-                found |= _of_version(version)
+            made = registry.versions.list(task)
+            runs = training_runs(registry.db, made)
+            for version in made:
+                found |= _of_version(version, runs.get(version.version))
     return {key: facts for key, facts in found.items() if key in keys}
 
 
@@ -92,14 +95,15 @@ def _type(view: FeatureView, field: Field | Aggregation) -> str:
     return field.result(dtype("number")).kind
 
 
-def _of_version(version: ModelVersion) -> Facts:
-    """Of a model's version, and of the training set that it names."""
+def _of_version(version: ModelVersion, run: str | None) -> Facts:
+    """Of a model's version, and of the training set that it names. `run`: that of its training."""
     inputs = [dict(entry) for entry in version.signature.get("inputs", ())]
     model: dict[str, Any] = {
         "learner": version.learner,
         "window": version.window,
         "state": version.state,
         "at": version.created_at,
+        **({} if run is None else {"run": run}),
     }
     rows: dict[str, Any] = {
         name: version.data[name] for name in ("rows", "sha256", "from", "now", "lake") if name in version.data

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tropism.registry.aliases import Aliases
 from tropism.registry.approvals import Approvals
 from tropism.registry.audit import Audit
+from tropism.registry.bandits import Bandits
 from tropism.registry.challenges import Challenges
 from tropism.registry.decisions import Decisions
 from tropism.registry.experiments import Experiments
@@ -46,6 +47,7 @@ class Registry:
     approvals: Approvals = field(init=False)
     audit: Audit = field(init=False)
     experiments: Experiments = field(init=False)
+    bandits: Bandits = field(init=False)
     features: Features = field(init=False)
     flags: Flags = field(init=False)
     jobs: Jobs = field(init=False)
@@ -63,6 +65,7 @@ class Registry:
         self.approvals = Approvals(self.db)
         self.audit = Audit(self.db)
         self.experiments = Experiments(self.db)
+        self.bandits = Bandits(self.db)
         self.features = Features(self.db)
         self.flags = Flags(self.db)
         self.jobs = Jobs(self.db)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PLACE = struct.Struct("<IIQ")
 """Version (0: inside none), the task's tag, the thread."""
 _VERSION = struct.Struct("<I")
-_PLACES = ("scoring", "loading")
+_PLACES = ("scoring", "mirroring", "loading")
 """What may go on at once, each in a thread of its own."""
 SIZE = _PLACE.size * len(_PLACES)
 _FATAL = re.compile(r"^Fatal Python error: (.+)$", re.MULTILINE)
@@ -48,8 +48,8 @@ class Mark:
 class Crash(NamedTuple):
     """The end of a process: `cause` in a few words, `report` as `faulthandler` wrote it.
 
-    `tag` and `version` name the model that it was inside, both 0 if it was inside none; `doing` is `scoring` or
-    `loading`.
+    `tag` and `version` name the model that it was inside, both 0 if it was inside none; `doing` is `scoring`,
+    `mirroring` or `loading`.
     """
 
     cause: str
@@ -60,7 +60,7 @@ class Crash(NamedTuple):
 
 
 class Marks:
-    """Marks for `scoring` and for `loading`, in the files of worker `name`. Forgets the crash that they held.
+    """Marks for `scoring`, `mirroring` and `loading`, in the files of worker `name`. Forgets the crash that they held.
 
     Turns `faulthandler` on for this process. Raises: OSError: the files cannot be written.
     """
@@ -73,7 +73,8 @@ class Marks:
             self._memory = mmap.mmap(file.fileno(), SIZE)
         self._report = _report(folder, name).open("wb")
         faulthandler.enable(self._report)
-        self.scoring, self.loading = (Mark(self._memory, place * _PLACE.size) for place in range(len(_PLACES)))
+        places = (Mark(self._memory, place * _PLACE.size) for place in range(len(_PLACES)))
+        self.scoring, self.mirroring, self.loading = places
 
     def close(self) -> None:
         """Turns `faulthandler` off, and closes the file it wrote to. The marks may go on being called."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tropism.core.task import Feature, Task
     from tropism.learners.base import Floats
     from tropism.learners.encoding import Column
+    from tropism.serving.telling import Teller
 
 # Not the limit itself: whole numbers a little beyond it are rounded to it.
 _NUMBER = Annotated[float, msgspec.Meta(gt=-LARGEST, lt=LARGEST)]
@@ -50,7 +52,7 @@ class Asked(NamedTuple):
 
 
 class Lane:
-    """Reads the requests of a task for one model. Immutable; for any thread."""
+    """Reads the requests of a task for one model. For any thread."""
 
     def __init__(self, task: Task, columns: Sequence[Column], version: int = 0) -> None:
         """`columns`: how the model encodes each feature, in its own order. `version`: the model's.
@@ -76,7 +78,23 @@ class Lane:
         self._colons = len(task.features) + 1
         self._codes = _coder(task.features, columns)
         self.names = task.feature_names
-        self.tell = teller(task, version)
+        self._tellers: dict[str, Teller] = {}
+        self._telling = partial(teller, task, version)
+
+    def tell(self, variant: str) -> Teller:
+        """What tells of predictions with this variant; compiled once."""
+        found = self._tellers.get(variant)
+        if found is None:
+            found = self._tellers[variant] = self._telling(variant)
+        return found
+
+    def code(self, asked: Asked) -> Asked | None:
+        """The same rows in this model's codes, as another lane to the task has read them; None if it does not know a
+        category of theirs."""
+        try:
+            return asked._replace(codes=self._codes(asked.rows))
+        except KeyError:
+            return None
 
     def read(self, body: bytes) -> Asked | None:
         """The rows in a body; None if there is anything to say of them."""

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tropism.core.courtesy import give_way
+from tropism.core.experiment import BESIDE
 from tropism.core.identity import task_tag
+from tropism.serving.flags import NO_FLAGS
 from tropism.serving.marking import Unmarked
 from tropism.serving.meters import Meters
+from tropism.serving.mirroring import Mirror
 from tropism.serving.scores import checked
 from tropism.serving.snapshot import Deployment, ServedModel, Snapshot
 from tropism.serving.trials import RunningTrial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from tropism.core.bandit import Revision
     from tropism.core.events import Value
     from tropism.core.task import Task
     from tropism.features import StreamSource
     from tropism.features.streams import EventReader
     from tropism.registry.experiments import Trial
+    from tropism.serving.flags import LiveFlags
     from tropism.serving.marking import Marker
-    from tropism.serving.snapshot import FeatureReaders, Servable, Splitting, StoredFeatures
+    from tropism.serving.snapshot import FeatureReaders, Mirrored, Servable, Splitting, StoredFeatures
 
 Pushable = tuple["StreamSource", tuple[str, ...]]
 _log = logging.getLogger(__name__)
@@ -33,7 +39,7 @@ class LiveTask(NamedTuple):
 
     `quarantined`: versions of it that crashed a process; they are not loaded, whatever points at them. `features`:
     reads those that come from the store; the same object for as long as their definitions are the same. `trials`:
-    experiments that run.
+    experiments that run. `bandits`: the newest revision of each of them that shares by one.
     """
 
     task: Task
@@ -43,6 +49,7 @@ class LiveTask(NamedTuple):
     quarantined: frozenset[int] = frozenset()
     features: StoredFeatures | None = None
     trials: tuple[Trial, ...] = ()
+    bandits: Mapping[str, Revision] = MappingProxyType({})
 
 
 class SnapshotLoader:
@@ -52,7 +59,8 @@ class SnapshotLoader:
     is asked once for each, and the model is kept for as long as it is live. Each model answers one made-up row
     before it is let in, so one that cannot answer never replaces one that can. `marker` is told which model is
     being loaded, and `meters` how many versions are in quarantine. `streams`: those that take events,
-    with the columns that are keys. `features`: what reads features by name as they are defined now.
+    with the columns that are keys. `features`: what reads features by name as they are defined now. `flags`: the
+    feature flags as they are now.
     """
 
     def __init__(
@@ -64,7 +72,9 @@ class SnapshotLoader:
         meters: Meters | None = None,
         streams: Callable[[], Iterable[Pushable]] | None = None,
         features: Callable[[], FeatureReaders | None] | None = None,
+        flags: Callable[[], LiveFlags] | None = None,
     ) -> None:
+        self._flags = flags or (lambda: NO_FLAGS)
         self._features = features or (lambda: None)
         self._streams = streams or (lambda: ())
         self._readers: dict[str, tuple[Pushable, EventReader]] = {}
@@ -93,8 +103,10 @@ class SnapshotLoader:
             champion, previous = (self._load(live, one) for one in wanted)
             complete &= [champion is None, previous is None] == [one is None for one in wanted]
             trials = self._trials(live)
-            complete &= all(one.models.keys() == _treatments(live, one.trial).keys() for one in trials)
-            deployments[live.task.name] = self._deployment(live, champion, previous, trials)
+            mirrors = self._mirrors(live)
+            beside: tuple[Splitting | Mirrored, ...] = (*trials, *mirrors)
+            complete &= all(one.models.keys() == _treatments(live, one.trial).keys() for one in beside)
+            deployments[live.task.name] = self._deployment(live, champion, previous, trials, mirrors)
             quarantined += len(live.quarantined)
         self._remember(deployments)
         self._meters.quarantined = quarantined
@@ -104,6 +116,7 @@ class SnapshotLoader:
             incomplete=not complete,
             streams=self._event_readers(),
             features=self._features(),
+            flags=self._flags(),
         )
 
     def _event_readers(self) -> dict[str, EventReader]:
@@ -121,11 +134,29 @@ class SnapshotLoader:
         known = {} if last is None else {one.trial.name: one for one in last.trials}
         found: list[Splitting] = []
         for trial in live.trials:
+            if trial.spec.mode in BESIDE:
+                continue
             wanted = {name: self._load(live, one) for name, one in _treatments(live, trial).items()}
             models = {name: one for name, one in wanted.items() if one is not None}
             kept = known.get(trial.name)
-            same = kept is not None and (kept.trial, kept.models) == (trial, models)
-            found.append(kept if kept is not None and same else RunningTrial.of(trial, models))
+            revision = live.bandits.get(trial.name)
+            facts = (trial, models, revision)
+            same = kept is not None and (kept.trial, kept.models, getattr(kept, "revision", None)) == facts
+            found.append(kept if kept is not None and same else _running(*facts))
+        return tuple(found)
+
+    def _mirrors(self, live: LiveTask) -> tuple[Mirrored, ...]:
+        """Experiments that mirror requests; the same objects while nothing about them changes."""
+        last = self._last.get(live.task.name)
+        known = {} if last is None else {one.trial.name: one for one in last.mirrors}
+        found: list[Mirrored] = []
+        for trial in live.trials:
+            if trial.spec.mode == "mirrored":
+                wanted = {name: self._load(live, one) for name, one in _treatments(live, trial).items()}
+                models = {name: one for name, one in wanted.items() if one is not None}
+                kept = known.get(trial.name)
+                same = kept is not None and (kept.trial, kept.models) == (trial, models)
+                found.append(kept if kept is not None and same else Mirror.of(trial, models))
         return tuple(found)
 
     def _deployment(
@@ -134,6 +165,7 @@ class SnapshotLoader:
         champion: ServedModel | None,
         previous: ServedModel | None,
         trials: tuple[Splitting, ...],
+        mirrors: tuple[Mirrored, ...],
     ) -> Deployment:
         """The one that there is, if it would be the same: of a thousand tasks mostly one has changed."""
         last = self._last.get(live.task.name)
@@ -142,7 +174,7 @@ class SnapshotLoader:
             serving = None if last is None else last.served
             served = previous if serving is None or serving.version in live.quarantined else serving
             degraded = ("champion-quarantined" if live.champion in live.quarantined else "champion-unavailable",)
-        facts = (live.task, served, previous, live.prior, degraded, live.features, trials)
+        facts = (live.task, served, previous, live.prior, degraded, live.features, trials, mirrors)
         if last is not None and facts == _facts(last):
             return last
         return Deployment(*facts)
@@ -173,6 +205,7 @@ class SnapshotLoader:
     def _remember(self, deployments: dict[str, Deployment]) -> None:
         used = [(name, one) for name, d in deployments.items() for one in (d.served, d.previous) if one is not None]
         used += [(name, one) for name, d in deployments.items() for trial in d.trials for one in trial.models.values()]
+        used += [(name, one) for name, d in deployments.items() for each in d.mirrors for one in each.models.values()]
         self._kept = {(name, one.version): one for name, one in used}
         self._last = deployments
 
@@ -183,6 +216,14 @@ def _treatments(live: LiveTask, trial: Trial) -> dict[str, int]:
     return {name: one for name, one in trial.versions.items() if name != control and one not in live.quarantined}
 
 
+def _running(trial: Trial, models: dict[str, ServedModel], revision: Revision | None) -> Splitting:
+    if trial.spec.mode != "bandit":
+        return RunningTrial.of(trial, models)
+    from tropism.serving.bandits import RunningBandit  # most projects have none, and it takes SciPy
+
+    return RunningBandit.of(trial, models, revision)
+
+
 def _event_reader(source: StreamSource, keys: tuple[str, ...]) -> EventReader:
     from tropism.features.streams import EventReader  # most projects have no streams
 
@@ -190,7 +231,7 @@ def _event_reader(source: StreamSource, keys: tuple[str, ...]) -> EventReader:
 
 
 def _facts(last: Deployment) -> tuple[object, ...]:
-    return last.task, last.served, last.previous, last.prior, last.degraded, last.features, last.trials
+    return last.task, last.served, last.previous, last.prior, last.degraded, last.features, last.trials, last.mirrors
 
 
 def _made_up_row(task: Task) -> dict[str, Value]:

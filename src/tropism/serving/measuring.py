@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from tropism.core.clock import SECOND
 from tropism.core.errors import TropismError
 from tropism.core.events import Activity, Measured, encode
+from tropism.serving.mirror_meters import Labels, mirrored_since, mirrored_totals
 from tropism.serving.resources import Gpus, Resources, resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tropism.core.clock import Clock
+    from tropism.core.events import Mirrored
     from tropism.serving.meters import Counter, Meters
     from tropism.serving.recording import Journal
     from tropism.serving.resources import Gpu
@@ -39,6 +41,7 @@ class _Totals(NamedTuple):
     counted: dict[str, Activity]
     cpu_seconds: float
     gpu_seconds: float
+    mirrored: dict[Labels, Mirrored]
 
 
 class Measuring:
@@ -93,14 +96,16 @@ class Measuring:
         """Writes what happened since the last event, if anything did. One at a time."""
         now = self._totals()
         models = _differences(self._told.counted, now.counted)
-        if not models and not last and 0 <= now.at - self._told.at < SILENCE:
+        mirrored = mirrored_since(self._told.mirrored, now.mirrored)
+        busy = bool(models or mirrored)
+        if not busy and not last and 0 <= now.at - self._told.at < SILENCE:
             self._idle = now
             return
         since, events = self._told, []
-        if self._idle is not None and models:  # the rates of a minute are not thinned by the quiet before it
-            events.append(self._event(since, self._idle, []))
+        if self._idle is not None and busy:  # the rates of a minute are not thinned by the quiet before it
+            events.append(self._event(since, self._idle, [], []))
             since = self._idle
-        events.append(self._event(since, now, models))
+        events.append(self._event(since, now, models, mirrored))
         try:
             self._journal.append([encode(events)])
         except TropismError as error:
@@ -128,9 +133,10 @@ class Measuring:
     def _totals(self) -> _Totals:
         found = self._used(self._seen)
         self._meters.used(found)
-        return _Totals(self._clock.now(), _counted(self._meters), found.cpu_seconds, self._gpu_seconds)
+        counted, mirrored = _counted(self._meters), mirrored_totals(self._meters)
+        return _Totals(self._clock.now(), counted, found.cpu_seconds, self._gpu_seconds, mirrored)
 
-    def _event(self, since: _Totals, now: _Totals, models: list[Activity]) -> Measured:
+    def _event(self, since: _Totals, now: _Totals, models: list[Activity], mirrored: list[Mirrored]) -> Measured:
         gpus = self._seen
         return Measured(
             process=self._process,
@@ -142,6 +148,7 @@ class Measuring:
             gpus=len(gpus),
             gpu_seconds=now.gpu_seconds - since.gpu_seconds if gpus else None,
             gpu_memory_bytes=sum(one.memory_bytes for one in gpus) if gpus else None,
+            mirrored=mirrored,
         )
 
 

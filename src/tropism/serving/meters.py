@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds of the buckets that are told: some of `LATENCY_BOUNDS`, by which is counted."""
+DIFFERENCE_BOUNDS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0, 100.0)
+"""Of the buckets of differences of scores."""
 
 
 class Counter:
@@ -127,6 +129,8 @@ class Meters:
         self.outcomes = Counter("ml_outcomes_total", "Outcomes accepted.", ("model",))
         text = "Events pushed into streams: accepted, or rejected by a rule."
         self.events = Counter("tropism_stream_events_total", text, ("stream", "result"))
+        text = "Evaluations of feature flags sent to callers."
+        self.flag_evaluations = Counter("tropism_flag_evaluations_total", text, ("flag", "variant", "reason"))
         self.degraded = Counter(
             "ml_predictions_degraded_total", "Predictions answered in a degraded way.", ("model", "reason")
         )
@@ -140,6 +144,20 @@ class Meters:
             "Predictions answered and not recorded, as the task's journal policy says.",
             ("model",),
         )
+        mirrored, of = "tropism_mirrored", ("model", "experiment", "variant")
+        text = "Rows that a treatment was asked about beside the control: answered, or failed."
+        self.mirrored = Counter(f"{mirrored}_rows_total", text, (*of, "result"))
+        text = "Rows that a treatment was not asked about, as too many waited."
+        self.mirrored_dropped = Counter(f"{mirrored}_rows_dropped_total", text, of)
+        text = "Rows for which a treatment gives another class or decision than the control."
+        self.mirrored_differing = Counter(f"{mirrored}_rows_differing_total", text, of)
+        text = "Rows that the control failed to answer while they were to be mirrored."
+        self.mirrored_control = Counter(f"{mirrored}_control_failures_total", text, of)
+        text = "Time that a treatment took for the rows of a batch."
+        self.mirrored_latency = Histogram(f"{mirrored}_latency_seconds", text, of, LATENCY_BOUNDS)
+        text = "Difference of a treatment's scores to the control's, the largest of a row."
+        self.mirrored_difference = Histogram(f"{mirrored}_score_difference", text, of, DIFFERENCE_BOUNDS)
+        self.mirrored_largest: dict[tuple[str, ...], float] = {}
         self.errors = Counter("tropism_errors_total", "Error replies by code.", ("code",))
         self.restarts = Counter(
             "tropism_worker_restarts_total", "Processes that ended by themselves and were started again.", ("process",)

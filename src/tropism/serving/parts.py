@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tropism.core.clock import SECOND
 from tropism.core.durations import parse_duration
 from tropism.serving.feature_cache import FeatureCache
+from tropism.serving.mirroring import Mirroring
 from tropism.serving.prediction_cache import PredictionCache
 from tropism.serving.privacy import Privacy
 from tropism.serving.publishing import Nobody, Publisher
@@ -35,6 +36,8 @@ class Parts(NamedTuple):
     models: ModelCache | None = None
     """Versions that are not live; None where only live ones may be asked for."""
     privacy: Privacy = Privacy(None)
+    mirroring: Mirroring = Mirroring(None)
+    """Sends rows to the treatments of experiments that mirror them; nobody if it has no meters."""
 
     def prediction_cache(self) -> PredictionCache | None:
         """What keeps scores, if that is wanted."""

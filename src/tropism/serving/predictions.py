@@ -85,6 +85,7 @@ class Predictions:
         self._publisher = parts.publisher
         self._models = parts.models
         self._privacy = parts.privacy
+        self._mirroring = parts.mirroring
         self._kept = parts.feature_cache()
         self._encode = msgspec.json.Encoder().encode
 
@@ -153,11 +154,18 @@ class Predictions:
 
     async def _seated(self, deployment: Deployment, asks: Sequence[Ask], now: int, explain: bool) -> Scored:
         """Rows of which some take part in an experiment: those with one variant are scored together."""
-        places = seated(deployment.trials, asks)
+        places, chances = seated(deployment.trials, asks)
         if len(places) == 1:
-            return await self._made(deployment, asks, now, explain, seat=next(iter(places)))
+            return await self._made(deployment, asks, now, explain, seat=next(iter(places)), chances=chances)
         parts = [
-            await self._made(deployment, [asks[place] for place in own], now, explain, seat=seat)
+            await self._made(
+                deployment,
+                [asks[place] for place in own],
+                now,
+                explain,
+                seat=seat,
+                chances=[chances[place] for place in own],
+            )
             for seat, own in places.items()
         ]
         order = [place for own in places.values() for place in own]
@@ -171,9 +179,10 @@ class Predictions:
         explain: bool,
         *,
         seat: Seat | None = None,
+        chances: Sequence[float | None] | None = None,
         pinned: ServedModel | None = None,
     ) -> Scored:
-        """Rows that one model answers: scored, recorded, and told."""
+        """Rows that one model answers: scored, recorded, and told. `chances`: with which a bandit chose it for each."""
         moments = [now if ask.at is None else ask.at for ask in asks]
         rows = [ask.row for ask in asks]
         if pinned is None:
@@ -181,10 +190,13 @@ class Predictions:
         else:
             answer = self._predictor.pinned(deployment, pinned, rows, moments)
         explained = await explained_rows(answer, rows, moments) if explain else NOT_ASKED
-        events = [self._event(deployment, *each, answer) for each in zip(asks, moments, answer.scores, strict=True)]
+        each = zip(asks, moments, answer.scores, chances or [None] * len(asks), strict=True)
+        events = [self._event(deployment, *one, answer) for one in each]
         unrecorded = await self._record(deployment, events)
         noted = [(*ask.notes, *unseen(answer.model, ask.row), *explained.notes) for ask in asks]
         self._count(deployment.task.name, answer, events, noted)
+        if deployment.mirrors and pinned is None:
+            self._mirroring.answered(deployment, answer, events)
         told = [(*notes, *own) for notes, own in zip(noted, _own_notes(answer, events, unrecorded), strict=True)]
         if self._publisher.active:
             self._publisher.publish(deployment.task, events, told)
@@ -217,7 +229,13 @@ class Predictions:
         return {event.id: note for event, own in zip(events, recorded, strict=True) if own is None}
 
     def _event(
-        self, deployment: Deployment, ask: Ask, at: int, scores: tuple[float, ...], answer: Answer
+        self,
+        deployment: Deployment,
+        ask: Ask,
+        at: int,
+        scores: tuple[float, ...],
+        propensity: float | None,
+        answer: Answer,
     ) -> Prediction:
         kept = any(note.kind == FILLED for note in ask.notes)
         return Prediction(
@@ -232,6 +250,7 @@ class Predictions:
             unit=ask.unit,
             degraded=(*answer.degraded, *ask.degraded, *((FEATURES_CACHED,) if kept else ())),
             served=None if deployment.private else ask.served,
+            propensity=propensity,
         )
 
     def _count(self, task: str, answer: Answer, events: list[Prediction], noted: list[tuple[Note, ...]]) -> None:

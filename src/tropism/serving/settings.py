@@ -19,7 +19,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `host`, `port`: the public address, served by the data plane. `control_host`, `control_port`: where
     the control plane listens, and where the data plane passes on to it whatever it does not serve itself.
     `workers`: how many data planes `tropism up` starts behind the one public address.
-    `max_body_bytes`: largest request body. `max_rows`: most rows of one predict request, and most outcomes of
+    `max_body_bytes`: largest request body. `max_artifact_bytes`: largest file that MLflow's clients send. `max_rows`: most rows of one predict request, and most outcomes of
     one outcomes request. `max_inflight`: requests worked on at once; more are told to come back.
     `rate_limit`: requests a second from one caller, by his key or address, 0 for any; `rate_burst`: at once.
     `keep_alive`: how long an idle connection is kept. `grpc_port`: where the Open Inference Protocol is spoken
@@ -41,6 +41,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     control_port: int = 8701
     workers: int = 1
     max_body_bytes: int = 8 * 1024 * 1024
+    max_artifact_bytes: int = 1024 * 1024 * 1024
     max_rows: int = 1_000
     max_inflight: int = 16_384
     rate_limit: float = 0.0
@@ -71,7 +72,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             faults.append(Fault("http.grpc_port", str(self.grpc_port), "use a port of its own, or 0 for none"))
         if not 0 <= self.rate_limit < 1e9:
             faults.append(Fault("http.rate_limit", str(self.rate_limit), "use requests a second, or 0 for any number"))
-        for name in ("max_body_bytes", "max_rows", "max_inflight", "rate_burst"):
+        for name in ("max_body_bytes", "max_artifact_bytes", "max_rows", "max_inflight", "rate_burst"):
             if getattr(self, name) < 1:
                 faults.append(Fault(f"http.{name}", str(getattr(self, name)), "use 1 or more"))
         for name in ("model_cache", "prediction_cache"):

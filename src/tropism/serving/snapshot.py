@@ -12,6 +12,7 @@ from tropism.core.errors import Fault, UnknownTask
 from tropism.core.faults import one_of
 from tropism.core.identity import task_tag
 from tropism.core.privacy import JournalPolicy
+from tropism.serving.flags import NO_FLAGS
 from tropism.serving.lanes import Lane
 from tropism.serving.rows import RowReader
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tropism.learners.base import Floats, Times
     from tropism.learners.encoding import Encoding
     from tropism.registry.experiments import Trial
+    from tropism.serving.flags import LiveFlags
 
 
 class Servable(Protocol):
@@ -130,15 +132,19 @@ def _compiled(task: Task, served: ServedModel) -> Lane | None:
         return None
 
 
+UNAVAILABLE = "treatment-unavailable"
+
+
 class Seat(NamedTuple):
     """What answers a row: the variant as it is recorded, and the model that is asked first; None is the champion.
 
-    `degraded`: what is already known to be wrong, `treatment-unavailable`.
+    `degraded`: what is already known to be wrong, `treatment-unavailable`. `propensity`: with which a bandit chose it.
     """
 
     variant: str
     model: ServedModel | None
     degraded: tuple[str, ...] = ()
+    propensity: float | None = None
 
 
 class Splitting(Protocol):
@@ -159,6 +165,24 @@ class Splitting(Protocol):
         ...
 
 
+class Mirrored(Protocol):
+    """An experiment in which treatments are sent what the control answers, such as `serving.mirroring.Mirror`."""
+
+    @property
+    def trial(self) -> Trial:
+        """The experiment."""
+        ...
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        """Of the treatments that could be loaded, by variant."""
+        ...
+
+    def takes(self, row: Mapping[str, Value], entity: str | None, unit: str | None) -> bool:
+        """Whether the treatments are sent this row."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """What answers for one task.
@@ -167,7 +191,8 @@ class Deployment:
     number, or one a class) if it is known. `degraded`: what is already known to be wrong.
     `private`: not all of its predictions may be recorded; then there is no `lane`, as replies have more to say.
     `features`: reads the features that come from the store, for a task with views; None where they cannot be read.
-    `trials`: experiments that run on its traffic; while there are any there is no `lane`.
+    `trials`: experiments that split its traffic. `mirrors`: those whose
+    treatments are sent what it answers.
     """
 
     task: Task
@@ -177,6 +202,7 @@ class Deployment:
     degraded: tuple[str, ...] = ()
     features: StoredFeatures | None = None
     trials: tuple[Splitting, ...] = ()
+    mirrors: tuple[Mirrored, ...] = ()
     rows: RowReader = field(init=False, repr=False, compare=False)
     lane: Lane | None = field(init=False, repr=False, compare=False)
     tag: int = field(init=False)
@@ -185,7 +211,7 @@ class Deployment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", RowReader(self.task))
         object.__setattr__(self, "private", self.task.journal != JournalPolicy())
-        plain = None if self.degraded or self.private or self.task.views or self.trials else self.served
+        plain = None if self.degraded or self.private or self.task.views else self.served
         object.__setattr__(self, "lane", None if plain is None else plain.lane(self.task))
         object.__setattr__(self, "tag", task_tag(self.task.name))
 
@@ -204,7 +230,8 @@ class Snapshot:
     """All deployments by task name, as of one generation of the registry.
 
     `incomplete`: some model could not be loaded, and loading it should be tried again. `streams`: by name, what reads
-    the events that are pushed. `features`: what reads features by name; None where there are none.
+    the events that are pushed. `features`: what reads features by name; None where there are none. `flags`: the
+    feature flags.
     """
 
     generation: int
@@ -213,6 +240,7 @@ class Snapshot:
     tagged: Mapping[int, tuple[Deployment, ...]] = field(init=False, repr=False, compare=False)
     streams: Mapping[str, EventReader] = field(default_factory=dict)
     features: FeatureReaders | None = None
+    flags: LiveFlags = NO_FLAGS
 
     def __post_init__(self) -> None:
         tagged: dict[int, tuple[Deployment, ...]] = {}

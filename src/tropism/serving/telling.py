@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Teller = Callable[[Sequence[str], Sequence[tuple[float, ...]]], list[Any]]
 
 
-def teller(task: Task, version: int) -> Teller:
+def teller(task: Task, version: int, variant: str = "champion") -> Teller:
     """What tells of predictions by their ids and scores: one struct each, ready for JSON.
 
     >>> from tropism.core.task import Feature, Task
@@ -28,7 +28,7 @@ def teller(task: Task, version: int) -> Teller:
     after = [
         ("model", str, task.name),
         ("version", int, version),
-        ("variant", str, "champion"),
+        ("variant", str, variant),
         ("degraded", tuple[str, ...], ()),
         ("warnings", tuple[str, ...], ()),
     ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tropism.experiments.assigning import Assigner
-from tropism.serving.snapshot import Seat
+from tropism.serving.snapshot import UNAVAILABLE, Seat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from tropism.registry.experiments import Trial
     from tropism.serving.requests import Ask
     from tropism.serving.snapshot import ServedModel, Splitting
-
-
-_UNAVAILABLE = "treatment-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +42,28 @@ class RunningTrial:
             return None
         model = self.models.get(variant)
         missing = model is None and variant != self.trial.spec.control.name
-        return Seat(f"{self.trial.name}/{variant}", model, (_UNAVAILABLE,) if missing else ())
+        return Seat(f"{self.trial.name}/{variant}", model, (UNAVAILABLE,) if missing else ())
 
 
-def seated(trials: Sequence[Splitting], asks: Sequence[Ask]) -> dict[Seat | None, list[int]]:
-    """Places of rows by what answers them. A unit takes part in one experiment at most, as none share units."""
+class Seated(NamedTuple):
+    """`places`: of rows, by what answers them. `propensities`: of each row, None where no bandit chose."""
+
+    places: dict[Seat | None, list[int]]
+    propensities: list[float | None]
+
+
+def seat_of(trials: Sequence[Splitting], ask: Ask) -> Seat | None:
+    """What answers a row; None for the champion, as it takes part in none."""
+    return next((seat for trial in trials if (seat := trial.seat(ask)) is not None), None)
+
+
+def seated(trials: Sequence[Splitting], asks: Sequence[Ask]) -> Seated:
+    """Who answers which row. A unit takes part in one experiment at most, as none share units."""
     places: dict[Seat | None, list[int]] = {}
+    propensities: list[float | None] = []
     for place, ask in enumerate(asks):
-        found = next((seat for trial in trials if (seat := trial.seat(ask)) is not None), None)
-        places.setdefault(found, []).append(place)
-    return places
+        found = seat_of(trials, ask)
+        propensities.append(None if found is None else found.propensity)
+        alike = found if found is None or found.propensity is None else found._replace(propensity=None)
+        places.setdefault(alike, []).append(place)
+    return Seated(places, propensities)

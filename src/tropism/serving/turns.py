@@ -10,21 +10,23 @@ import logging
 from asyncio import get_running_loop
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from tropism.core.errors import TropismError
 from tropism.core.events import Predictions
 from tropism.serving.predictor import CHAMPION
+from tropism.serving.requests import Ask
+from tropism.serving.trials import seat_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tropism.serving.lanes import Asked
+    from tropism.serving.lanes import Asked, Lane
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Predictor
-    from tropism.serving.snapshot import Deployment
+    from tropism.serving.snapshot import Deployment, ServedModel
 
 _log = logging.getLogger(__name__)
 _MOST_LOOKS = 16
@@ -44,12 +46,22 @@ class Caller(Protocol):
         ...
 
 
+class _Way(NamedTuple):
+    """What answers a request, and how that is recorded. `propensities`: of its rows, where a bandit chose."""
+
+    served: ServedModel
+    lane: Lane
+    variant: str = CHAMPION
+    propensities: tuple[float, ...] = ()
+
+
 class _Call(NamedTuple):
     """One request, read, and when it came."""
 
     asked: Asked
     caller: Caller
     started: float
+    way: _Way
 
 
 class Turns:
@@ -62,7 +74,7 @@ class Turns:
         self._closed = parts.settings.prediction_cache > 0
         """A reply from the cache says so, which is for the long way."""
         self._keeps_features = parts.feature_cache() is not None
-        self._waiting: dict[int, tuple[Deployment, list[_Call]]] = {}
+        self._waiting: dict[tuple[int, str], tuple[Deployment, list[_Call]]] = {}
         self._taken = 0
         parts.recorder.flushed = self._flushed
         self._encode = msgspec.json.Encoder().encode
@@ -79,12 +91,16 @@ class Turns:
             return False
         if self._keeps_features and any(one.entity is not None for one in asked.elements):
             return False
+        found = _way(deployment, asked)
+        if found is None:
+            return False
         if not self._waiting and not self._parts.recorder.flushing:
             get_running_loop().call_soon(self._look, 0, 0)
         self._taken += 1
         self._parts.meters.in_flight += 1
-        _, calls = self._waiting.setdefault(id(deployment), (deployment, []))
-        calls.append(_Call(asked, caller, perf_counter()))
+        way, coded = found
+        _, calls = self._waiting.setdefault((id(deployment), way.variant), (deployment, []))
+        calls.append(_Call(coded, caller, perf_counter(), way))
         return True
 
     def _flushed(self) -> None:
@@ -126,12 +142,12 @@ class Turns:
             done = partial(self._recorded, deployment, call, made, slice(start, end))
             self._parts.recorder.add(batch, done)
             start, batch = end, ()
+        if deployment.mirrors and calls[0].way.served is deployment.served:
+            self._parts.mirroring.offer(deployment, made)
 
     def _predicted(self, deployment: Deployment, calls: list[_Call], now: int) -> Predictions | None:
         """What is to be recorded of all calls; None if the model did not answer."""
-        served, lane = deployment.served, deployment.lane
-        if served is None or lane is None:
-            return None
+        served, lane, variant, _ = calls[0].way
         asked = [call.asked for call in calls]
         one = len(asked) == 1
         codes = asked[0].codes if one else [row for each in asked for row in each.codes]
@@ -149,6 +165,8 @@ class Turns:
             scores=scores,
             entities=[element.entity for element in elements],
             units=[element.unit for element in elements],
+            variant=variant,
+            propensities=[one for call in calls for one in call.way.propensities],
         )
 
     def _recorded(
@@ -156,19 +174,46 @@ class Turns:
     ) -> None:
         meters, task = self._parts.meters, deployment.task
         meters.in_flight -= 1
-        if error is not None or deployment.lane is None:
-            call.caller.refuse(error or _OURS)
+        if error is not None:
+            call.caller.refuse(error)
             return
         try:
-            replies = deployment.lane.tell(made.ids[part], made.scores[part])
+            replies = call.way.lane.tell(made.variant)(made.ids[part], made.scores[part])
             body = self._encode({"predictions": replies} if call.asked.many else replies[0])
         except Exception:  # noqa: BLE001  nobody may wait for ever because of a fault of ours
             _log.error("a prediction of '%s' could not be told", task.name, exc_info=True)
             call.caller.refuse(_OURS)
             return
         call.caller.reply(body)
-        meters.predictions.add(task.name, str(made.version), CHAMPION, by=len(replies))
+        meters.predictions.add(task.name, str(made.version), made.variant, by=len(replies))
         meters.latency.observe(perf_counter() - call.started, task.name)
         publisher = self._parts.publisher
         if publisher.active:
             publisher.publish(task, made.each()[part], [()] * len(replies))
+
+
+def _way(deployment: Deployment, asked: Asked) -> tuple[_Way, Asked] | None:
+    """What answers the rows of a request, and the rows in its codes. None if that is not one model, or it has no lane,
+    or there is something to say of it."""
+    served, lane = deployment.served, deployment.lane
+    if served is None or lane is None:
+        return None
+    if not deployment.trials:
+        return _Way(served, lane), asked
+    rows = zip(asked.elements, asked.rows, strict=True)
+    seats = [seat_of(deployment.trials, _ask(lane, element, row)) for element, row in rows]
+    first = seats[0]
+    if any((seat and seat.variant) != (first and first.variant) for seat in seats):
+        return None
+    if first is None:
+        return _Way(served, lane), asked
+    chosen = tuple(seat.propensity for seat in seats if seat is not None and seat.propensity is not None)
+    if first.degraded or first.model is None or first.model is served:
+        return None if first.degraded else (_Way(served, lane, first.variant, chosen), asked)
+    own = first.model.lane(deployment.task)
+    coded = None if own is None else own.code(asked)
+    return None if own is None or coded is None else (_Way(first.model, own, first.variant, chosen), coded)
+
+
+def _ask(lane: Lane, element: Any, row: tuple[Any, ...]) -> Ask:
+    return Ask(dict(zip(lane.names, row, strict=True)), (), element.entity, element.unit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,6 +93,7 @@ class Platform(Monitoring):
             training=self.settings.training,
             watch=self.watch,
             holder=self.settings.loop.name,
+            tracking=self.settings.tracking,
         )
 
     def live(self) -> Iterator[LiveTask]:
@@ -108,13 +109,15 @@ class Platform(Monitoring):
         running: dict[str, list[Trial]] = {}
         for trial in self.registry.experiments.all(status="running"):
             running.setdefault(trial.task, []).append(trial)
+        sharing = [one.name for own in running.values() for one in own if one.spec.mode == "bandit"]
+        bandits = self.registry.bandits.newest(sharing)
         for task in self.registry.tasks.all():
             found = pointing.get(task.name)
             champion, previous = (None, None) if found is None else (found.champion, found.previous)
             outcasts = quarantined.get(task.name, frozenset())
             features = self.features.task_reader(task) if task.views else None
             trials = tuple(running.get(task.name, ()))
-            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts, features, trials)
+            yield LiveTask(task, champion, previous, priors.get(task.name), outcasts, features, trials, bandits)
 
     def quarantine(self, crash: Crash) -> list[str]:
         """Put the model that a process was inside when it crashed into quarantine; it, as `model/version`.
@@ -142,6 +145,7 @@ class Platform(Monitoring):
     def snapshot_loader(self, marker: Marker | None = None, meters: Meters | None = None) -> SnapshotLoader:
         """What loads the live models; `marker` is told which one it is at, `meters` how many are in quarantine."""
         from tropism.serving import SnapshotLoader
+        from tropism.serving.flags import FlagLoader
 
         return SnapshotLoader(
             self.registry.aliases.generation,
@@ -151,6 +155,7 @@ class Platform(Monitoring):
             meters,
             streams=self.registry.features.pushable,
             features=self._feature_readers,
+            flags=FlagLoader(self.registry.flags),
         )
 
     def _feature_readers(self) -> Readers | None:
@@ -186,9 +191,11 @@ class Platform(Monitoring):
         """A worker; `automatic` overrules the setting."""
         from tropism.loop.cycle import cycle
         from tropism.loop.durable.dbos import DbosWorkflows
+        from tropism.loop.gating import Gating
         from tropism.loop.worker import Worker
 
         services = self.services()
+        gating = Gating(self.registry, self.lake, self.cohorts, self.blobs, self.clock)
         workflows = DbosWorkflows({"cycle": cycle(services)}, self._workflows_url(), self.settings.loop.name)
         settings = self.settings.loop
         if automatic is not None:
@@ -200,7 +207,8 @@ class Platform(Monitoring):
             rounds.append((settings.watch_every, self._rounds()))
             if self.settings.alerts.channels:
                 rounds.append((self.settings.alerts.every, self.delivery.run))
-        return Worker(services, workflows, settings, maintain=lambda: self._maintain(workflows), rounds=rounds)
+        maintain = partial(self._maintain, workflows)
+        return Worker(services, workflows, settings, maintain=maintain, rounds=rounds, gating=gating)
 
     def _workflows_url(self) -> str:
         if self.settings.tables_url.startswith("sqlite"):

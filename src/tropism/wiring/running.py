@@ -22,7 +22,8 @@ def open_platform(settings: Settings) -> Platform:
 
 
 def apply_project(settings: Settings) -> tuple[Applied, ...]:
-    """Store what the project's `project.py` declares: its features, then its tasks, then its experiments.
+    """Store what the project's `project.py` declares: its features, then its tasks, experiments
+    and flags.
 
     Raises:
         ProjectInvalid: it is not valid; nothing was stored.
@@ -34,10 +35,12 @@ def apply_project(settings: Settings) -> tuple[Applied, ...]:
     from tropism.core.errors import InvalidInput
     from tropism.featurestore.applying import apply_declared
     from tropism.monitoring.segments.rules import check_segments
-    from tropism.project import load_experiments, load_features, load_project, refusal_of
+    from tropism.project import load_experiments, load_features, load_flags, load_project, refusal_of
+    from tropism.wiring.flags import declare, require_sound
 
     path = Path(settings.project) / "project.py"
     tasks, features, experiments = load_project(path), load_features(path), load_experiments(path)
+    flags = load_flags(path)
     for task in (one for one in tasks if not one.views):
         try:
             check_segments(task, task.monitoring.segments)
@@ -45,10 +48,12 @@ def apply_project(settings: Settings) -> tuple[Applied, ...]:
             raise refusal_of(path, task, error) from error
     platform = open_platform(settings)
     _require_draft(platform, path, experiments)
+    require_sound(platform.registry.flags, path, flags)
     applied = apply_declared(
         platform.features, platform.registry.tasks, tasks, features, lambda task, error: refusal_of(path, task, error)
     )
-    return (*applied, *(_declared(platform, one) for one in experiments))
+    trials = [_declared(platform, one) for one in experiments]
+    return (*applied, *trials, *declare(platform.registry.flags, flags, platform.clock.now()))
 
 
 def _require_draft(platform: Platform, path: Path, experiments: Sequence[Experiment]) -> None:

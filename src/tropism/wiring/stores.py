@@ -94,8 +94,9 @@ class Stores:
     @cached_property
     def tracking(self) -> Tracking:
         from tropism.registry.tracking import Tracking
+        from tropism.training.mlmodels.champions import Champions
 
-        return Tracking(self.database, self.blobs)
+        return Tracking(self.database, self.blobs, Champions(self.registry, self.blobs, self.clock))
 
     @cached_property
     def lake(self) -> Lake:

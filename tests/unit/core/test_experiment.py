@@ -50,6 +50,13 @@ def test_in_shadow_any_number_of_treatments_need_no_shares() -> None:
     assert Experiment(**{**AB, "mode": "shadow", "variants": thirds(0.5, 0.5, 0.5)}).control.name == "v0"
 
 
+def test_where_treatments_answer_nobody_the_fault_says_so() -> None:
+    with pytest.raises(InvalidInput, match="treatments answer nobody, so only their loss can be known"):
+        Experiment(**{**AB, "mode": "shadow", "metrics": (Metric(name="r", of="outcome", role="decision"),)})
+    mirrored = {**AB, "mode": "mirrored", "targeting": "amount > 10", "holdout": 0.9}
+    assert Experiment(**mirrored, metrics=(LOSS, Metric(name="l", role="guardrail", margin=0.1))).holdout == 0.9
+
+
 @pytest.mark.parametrize(
     ("given", "field", "value"),
     [
@@ -99,6 +106,13 @@ def test_what_cannot_be_run_is_refused_by_field(given: dict[str, Any], field: st
         ({**CANARY, "max_duration": "4d"}, "max_duration"),
         ({**AB, "mode": "bandit", "ramp": Ramp()}, "ramp"),
         ({**AB, "mode": "shadow", "ramp": Ramp()}, "ramp"),
+        ({**AB, "mode": "shadow", "targeting": "a > 1"}, "targeting"),
+        ({**AB, "mode": "shadow", "holdout": 0.1}, "holdout"),
+        ({**AB, "mode": "shadow", "namespace": Namespace(name="n", end=0.5)}, "namespace"),
+        ({**AB, "mode": "shadow", "metrics": (Metric(name="r", of="outcome", role="decision"),)}, "metrics.r.of"),
+        ({**AB, "mode": "mirrored", "metrics": (LOSS, Metric(name="r", of="revenue"))}, "metrics.r.of"),
+        ({**AB, "mode": "mirrored", "metrics": (LOSS, Metric(name="q", kind="quantile"))}, "metrics.q"),
+        ({**AB, "mode": "shadow", "metrics": (Metric(name="l", role="decision", margin=0.1),)}, "metrics.l.margin"),
         ({**AB, "mode": "bandit", "metrics": (Metric(name="q", kind="quantile", role="decision"),)}, "metrics.q.kind"),
         ({**AB, "mode": "bandit", "variants": thirds(0.5, 0.4)}, "variants"),
     ],

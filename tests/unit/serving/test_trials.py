@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tropism.core.experiment import Experiment, Namespace, Variant
+from tropism.learners.encoding import Column, Encoding, EncodingFacts
 from tropism.registry.experiments import Trial
 from tropism.serving import Deployment, LiveTask, ServedModel, Snapshot, SnapshotLoader
 from tropism.serving.predictions import Predictions
+from tropism.serving.predictor import Predictor
 from tropism.serving.trials import RunningTrial
+from tropism.serving.turns import Turns
 
 if TYPE_CHECKING:
     from tropism.core.task import Task
@@ -131,6 +137,68 @@ def test_a_treatment_in_quarantine_is_not_loaded_and_not_waited_for(price: Task,
     assert snapshot.deployments["price"].trials[0].models == {}
 
 
-def test_traffic_without_an_experiment_keeps_its_short_way(price: Task, quick_model: Any) -> None:
-    assert Deployment(price, ServedModel(1, quick_model())).lane is not None
-    assert deployment(price, quick_model(), quick_model()).lane is None
+def both_ways(desk: Any, live: Deployment, element: dict[str, Any], *more: dict[str, Any]) -> tuple[Any, Any] | None:
+    """Replies and records of the short way and of the long one; None where the short way gives up."""
+    desk.holder.current = Snapshot(1, {"price": live})
+    body = json.dumps({"instances": [element, *more]} if more else element).encode()
+    replies: list[Any] = []
+    caller = SimpleNamespace(reply=lambda reply: replies.append(json.loads(reply)), ask_long=lambda: None)
+
+    async def ask() -> bool:
+        if not Turns(desk.parts, Predictor()).take("price", body, caller):
+            return False
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        replies.append(json.loads(await Predictions(desk.parts).predict("price", body)))
+        return True
+
+    before = len(desk.recorded())
+    if not asyncio.run(ask()):
+        return None
+    for one in replies:
+        for reply in one.get("predictions", [one]):
+            reply.pop("prediction_id")
+    made = [msgspec.structs.replace(event, id="") for event in desk.recorded()[before:]]
+    short, long = made[: len(made) // 2], made[len(made) // 2 :]
+    assert (replies[0], short) == (replies[1], long)
+    return replies[0], short
+
+
+def test_both_ways_give_a_unit_the_same_variant(desk: Any, price: Task, quick_model: Any) -> None:
+    live, found = deployment(price, quick_model(), quick_model(), trial(3)), set()
+    for number in range(40):
+        row = {"features": {"demand": number / 8, "zone": "north", "holiday": True}, "entity": f"user-{number}"}
+        told = both_ways(desk, live, row)
+        assert told is not None
+        found.add((told[1][0].variant, told[0]["version"], told[0]["variant"]))
+    assert found == {("deeper/now", 1, "deeper/now"), ("deeper/new", 2, "deeper/new")}
+
+
+def test_the_short_way_is_for_requests_that_one_variant_answers(desk: Any, price: Task, quick_model: Any) -> None:
+    live = deployment(price, quick_model(), quick_model(), trial(3))
+    features = {"demand": 1.0, "zone": "north", "holiday": True}
+    rows: list[dict[str, Any]] = [{"features": features, "entity": f"user-{number}"} for number in range(12)]
+    of = {row["entity"]: RunningTrial.of(trial(3), {}).assigner.assign(row["entity"]).variant for row in rows}
+    same = [row for row in rows if of[row["entity"]] == "new"][:4]
+    told = both_ways(desk, live, *same)
+    assert told is not None and {event.variant for event in told[1]} == {"deeper/new"}
+    assert both_ways(desk, live, *rows[:5]) is None and len({of[row["entity"]] for row in rows[:5]}) == 2
+    told = both_ways(desk, live, {"features": rows[0]["features"]})
+    assert told is not None and told[1][0].variant == "champion", "it names no unit"
+
+
+def test_a_category_that_only_the_champion_knows_goes_the_long_way(desk: Any, price: Task, quick_model: Any) -> None:
+    treatment = quick_model()
+    treatment.encoding = Encoding(
+        EncodingFacts("codes", (Column("zone", "category", ("north",)), Column("demand", "number")))
+    )
+    live = deployment(price, quick_model(), treatment)
+    row = {"features": {"demand": 1.0, "zone": "south", "holiday": True}, "entity": "anna"}
+    assert both_ways(desk, live, row) is None
+    (reply,) = asked(desk, live, "anna")
+    assert reply["version"] == 2
+
+
+def test_a_treatment_that_could_not_be_loaded_goes_the_long_way(desk: Any, price: Task, quick_model: Any) -> None:
+    row = {"features": {"demand": 1.0, "zone": "south", "holiday": True}, "entity": "anna"}
+    assert both_ways(desk, deployment(price, quick_model(), None), row) is None

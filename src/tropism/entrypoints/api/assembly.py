@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tropism.core.clock import Clock
     from tropism.entrypoints.api.data_plane import DataPlane
     from tropism.storage.journal import JournalWriter
+    from tropism.wiring import Platform
 
 
 @contextmanager
@@ -54,11 +55,13 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
             meeting=machine_folder(settings.folder) / "links",
             fetch=platform.fetch,
             privacy=platform.privacy,
+            mirror_marker=marks.mirroring,
         )
         files.follow(app.meters)
         app.others = files.exchange
         app.more = partial(published, run_folder(settings.folder))
         closing.callback(_measure(app, journal, platform.real, files.number))
+        closing.callback(_count_flags(app, platform))
         every = parse_duration(settings.http.poll, "http.poll") / SECOND
         load = platform.snapshot_loader(marks.loading, app.meters)
         watcher = Watcher(holder, platform.registry.aliases.generation, load, every)
@@ -82,3 +85,13 @@ def _measure(app: DataPlane, journal: JournalWriter, clock: Clock, number: int |
     measuring.start()
     app.ending.append(measuring.close)
     return measuring.close
+
+
+def _count_flags(app: DataPlane, platform: Platform) -> Callable[[], None]:
+    """Stores each minute how often each flag was evaluated; what ends that."""
+    from tropism.serving.flags import FlagCounting
+
+    counting = FlagCounting(app.meters, platform.registry.flags, platform.clock)
+    counting.start()
+    app.ending.append(counting.close)
+    return counting.close

@@ -31,6 +31,7 @@ from tropism.entrypoints.api.routes import (
     models,
     monitoring,
     monitoring_drift,
+    runs,
     tasks,
 )
 
@@ -62,7 +63,7 @@ def control_plane(platform: Platform) -> FastAPI:
     app.state.platform = platform
     watching = (monitoring, monitoring_drift, alerts, analytics, health)
     deciding = (decisions, experiments, flags, governance)
-    for module in (tasks, models, *watching, *deciding, jobs, lineage, feature_watching, features, importance):
+    for module in (tasks, models, runs, *watching, *deciding, jobs, lineage, feature_watching, features, importance):
         app.include_router(module.router)
     app.include_router(mlflow)
     app.add_exception_handler(TropismError, _refuse)

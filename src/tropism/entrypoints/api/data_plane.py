@@ -1,4 +1,4 @@
-"""The data plane: answers predictions, outcomes, events and features; passes all else on to the control plane."""
+"""The data plane: answers predictions, outcomes, events, features, flags; passes all else on to the control plane."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ from tropism.entrypoints.api.metrics import MEDIA_TYPE, exposition
 from tropism.entrypoints.api.problems import internal
 from tropism.entrypoints.api.protocols.base import Core, Request
 from tropism.entrypoints.api.protocols.batches import answer_batch, is_batch
+from tropism.entrypoints.api.protocols.flag_list import FlagList
 from tropism.entrypoints.api.protocols.kserve_v1 import KServeV1
 from tropism.entrypoints.api.protocols.mlflow_scoring import MlflowScoring
+from tropism.entrypoints.api.protocols.ofrep import Ofrep
 from tropism.entrypoints.api.protocols.open_inference import OpenInference
 from tropism.entrypoints.api.protocols.server_sent import PredictionEvents
 from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
@@ -40,6 +42,7 @@ from tropism.entrypoints.api.protocols.websocket import PredictionStream
 from tropism.entrypoints.api.routing import predicting, route
 from tropism.serving.computing import Computing
 from tropism.serving.meters import Meters
+from tropism.serving.mirroring import Mirroring
 from tropism.serving.model_cache import ModelCache
 from tropism.serving.options import predict_options
 from tropism.serving.outcomes import Outcomes
@@ -94,11 +97,13 @@ class DataPlane:
         meeting: Path | None = None,
         fetch: Fetch | None = None,
         privacy: Privacy | None = None,
+        mirror_marker: Marker | None = None,
     ) -> None:
         """`meeting`: the folder where the data planes of a project find each other; alone if None.
 
         `fetch` loads a version that is not live; only live ones may be asked for if None. `privacy` applies journal
-        policies; without it a task that hashes anything answers nothing.
+        policies; without it a task that hashes anything answers nothing. `mirror_marker` is told which model is being
+        called beside the requests.
         """
         self.meters = Meters()
         self.heads = Heads(settings.max_body_bytes)
@@ -122,6 +127,8 @@ class DataPlane:
         parts = Parts(holder, recorder, clock, identifiers, settings, self.meters, self.subscriptions)
         self._models = None if fetch is None else ModelCache(fetch, settings.model_cache)
         parts = parts._replace(models=self._models, privacy=privacy or Privacy(None))
+        self.mirroring = Mirroring(self.meters, mirror_marker)
+        parts = parts._replace(mirroring=self.mirroring)
         predictor = Predictor(marker, parts.prediction_cache())
         self.turns = Turns(parts, predictor)
         self._predictions = Predictions(parts, predictor)
@@ -133,6 +140,8 @@ class DataPlane:
             OpenInference(self._core),
             KServeV1(self._core),
             MlflowScoring(self._core),
+            Ofrep(self._core, self.meters),
+            FlagList(self._core),
         )
         self._streams = (
             PredictionEvents(self._core, self.subscriptions),
@@ -267,6 +276,7 @@ class DataPlane:
                 if self._models is not None:
                     self._models.close()
                 await self._forwarder.close()
+                self.mirroring.close()
                 for end in self.ending:
                     await to_thread(end)
                 await send({"type": "lifespan.shutdown.complete"})

@@ -60,9 +60,15 @@ _PREDICTION = {
 }
 _OUTCOME = {
     "type": "object",
-    "required": ["outcome"],
+    "anyOf": [{"required": ["outcome"]}, {"required": ["values"]}],
     "properties": {
         "outcome": _VALUE,
+        "values": {
+            "type": "object",
+            "maxProperties": 32,
+            "additionalProperties": {"type": ["number", "boolean"]},
+            "description": "Figures by name, such as revenue, that experiments compare.",
+        },
         "prediction_id": {"type": "string", "format": "uuid"},
         "task": {"type": "string"},
         "entity": {"type": "string"},

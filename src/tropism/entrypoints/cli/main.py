@@ -17,8 +17,9 @@ from tropism.entrypoints.cli.doctor import doctor
 from tropism.entrypoints.cli.experiments import experiments
 from tropism.entrypoints.cli.features import features
 from tropism.entrypoints.cli.flags import flags
-from tropism.entrypoints.cli.governance import card, delete, gates, level, levels, retire, review
+from tropism.entrypoints.cli.governance import approve, card, delete, gates, level, levels, retire, review
 from tropism.entrypoints.cli.health import health
+from tropism.entrypoints.cli.import_model import import_model
 from tropism.entrypoints.cli.importance import importance
 from tropism.entrypoints.cli.lineage import lineage
 from tropism.entrypoints.cli.models import models, promote, release, rollback
@@ -28,6 +29,7 @@ from tropism.entrypoints.cli.process import run
 from tropism.entrypoints.cli.project import apply, init
 from tropism.entrypoints.cli.replay import demo, replay
 from tropism.entrypoints.cli.run import down, status, up
+from tropism.entrypoints.cli.runs import runs
 from tropism.entrypoints.cli.score import score
 from tropism.entrypoints.cli.streams import streams
 from tropism.entrypoints.cli.train import train
@@ -59,6 +61,7 @@ def cli(context: click.Context, project: Path, debug: bool) -> None:
 for _command in (
     alerts,
     apply,
+    approve,
     bundle,
     card,
     decisions,
@@ -71,6 +74,7 @@ for _command in (
     flags,
     gates,
     health,
+    import_model,
     importance,
     init,
     level,
@@ -87,6 +91,7 @@ for _command in (
     rollback,
     score,
     run,
+    runs,
     status,
     streams,
     train,

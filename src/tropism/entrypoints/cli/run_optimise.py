@@ -15,6 +15,7 @@ from tropism.entrypoints.cli.progressing import progress_bars
 from tropism.entrypoints.cli.tables import print_table
 from tropism.entrypoints.supervisor import running
 from tropism.feedback.joining import moments
+from tropism.loop.runs.optimising import log_findings
 from tropism.training.optimise.base import Sample
 from tropism.training.optimise.division import divide
 from tropism.training.optimise.optimising import Optimiser
@@ -44,6 +45,7 @@ def run_optimise(project: Path, version: str, target: str, tolerance: float, out
     rows = divide(task.name, known_rows(platform, task), _trained(source))
     optimiser = Optimiser(platform.registry, platform.blobs, source, rows, judge, actor)
     found = _attempt_all(platform, optimiser, judge, cast("Target", target))
+    log_findings(platform.services(), task, source, found, tolerance)
     _show(source, found, judge, rows.fresh)
     if all(one.outcome in ("does not fit", "failed") for one in found):
         why = [Fault(one.technique, "", one.why) for one in found]

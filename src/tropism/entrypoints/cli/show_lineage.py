@@ -83,7 +83,8 @@ def _title(node: Node) -> str:
 def _told(kind: str, facts: dict[str, Any]) -> str:
     made = f"{moment(facts['at'])} UTC" if "at" in facts else ""
     if kind == "model":
-        parts = [facts["learner"], facts["state"], made] if facts else []
+        run = f"run {facts['run'][:8]}" if "run" in facts else ""
+        parts = [facts["learner"], facts["state"], made, run] if facts else []
     elif kind == "view":
         parts = [facts["state"], made] if facts else []
     elif kind == "training-set":

@@ -10,6 +10,7 @@ from tropism.core.identity import Identifiers, task_tag
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.tables import moment, print_table, shown
 from tropism.entrypoints.moving import promote_by_hand
+from tropism.registry.tracking.training_runs import training_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def list_versions(project: Path, model: str) -> None:
     aliases: dict[int, list[str]] = {}
     for alias, version in registry.aliases.all(model).items():
         aliases.setdefault(version, []).append(alias)
+    runs = training_runs(registry.db, registry.versions.list(model))
     rows = [
         (
             one.version,
@@ -52,6 +54,7 @@ def list_versions(project: Path, model: str) -> None:
             one.metrics.get("loss"),
             min(one.metrics.get("baselines", {}).values(), default=None),
             moment(one.created_at),
+            runs.get(one.version, "")[:8] or None,
         )
         for one in registry.versions.list(model)
     ]
@@ -59,7 +62,7 @@ def list_versions(project: Path, model: str) -> None:
         click.echo(f"'{model}' has no version yet; train one: tropism train {model}")
         return
     metric = "error rate" if task.metric_name == "accuracy" else task.metric_name
-    print_table(("version", "is", "learner", "window", "rows", metric, "baseline", "made (UTC)"), rows)
+    print_table(("version", "is", "learner", "window", "rows", metric, "baseline", "made (UTC)", "run"), rows)
     click.echo(f"{metric}: mean loss on later rows than it learnt from, beside the best baseline; lower is better")
 
 

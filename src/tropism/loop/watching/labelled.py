@@ -29,7 +29,7 @@ _ENOUGH = 2 * LEAST
 _REACH = (10, 100, 1_000, 1_000_000)
 """How many periods back outcomes are looked for, one after the other, until there are enough."""
 _AT = pa.schema([field for field in PREDICTIONS if field.name == "at"])
-_RECEIVED = pa.schema([field for field in OUTCOMES if field.name == "received"])
+_RECEIVED = pa.schema([field for field in OUTCOMES if field.name in ("received", "value")])
 _NOT_SERVED = pa.array([PINNED, "import"])
 _COLUMNS = ("at", "version", "scores", "label", "label_at", "answered")
 
@@ -95,7 +95,8 @@ def _told(lake: Lake, task: Task, closed: int) -> _Span:
         first, last = at, closed + 1
     else:
         name = outcomes_name(task.name)
-        at = moments(lake.read(name, schema=_RECEIVED, until=closed + 1, time="received"), "received")
+        told = lake.read(name, schema=_RECEIVED, until=closed + 1, time="received")
+        at = moments(told.filter(pc.is_valid(told["value"])), "received")
         first, last = at - task.window, int(at.max()) + EARLY_LIMIT + 1 if len(at) else closed
     if len(first) <= _ENOUGH:
         return _Span(int(first.min()) if len(first) else closed, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tropism.storage.blobs.incoming import Incoming
 from tropism.storage.blobs.store import Blobs
 
-__all__ = ["Blobs"]
+__all__ = ["Blobs", "Incoming"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from tropism.core.errors import ArtifactTampered, Fault, InvalidInput, MissingExtra, NotFound, SettingInvalid
+from tropism.storage.blobs.incoming import Incoming
 from tropism.storage.blobs.local import write_whole
+from tropism.storage.blobs.places import DistantPlace, LocalPlace
 from tropism.storage.blobs.refusals import refusal
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEMPORARY = "temporary"
+_PIECE = 1 << 20
 
 
 class Blobs:
@@ -64,7 +68,7 @@ class Blobs:
         """
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        temporary = f"{self._root}/{_TEMPORARY}/{uuid.uuid4().hex}"
+        temporary = self._temporary()
         try:
             if self._read(path) == data:
                 return digest
@@ -75,6 +79,53 @@ class Blobs:
         except OSError as error:
             raise refusal(error, self._url) from error
         return digest
+
+    def incoming(self) -> Incoming:
+        """A blob that comes a piece at a time; see `Incoming`. What it holds in memory is one piece.
+
+        Raises:
+            DiskFull, NotWritable, NotReady: the store takes none.
+
+        >>> with Blobs("memory://doctest-blobs").incoming() as incoming:
+        ...     incoming.write(b"a ")
+        ...     incoming.write(b"model")
+        ...     incoming.keep()[:8]
+        'd3d99c4f'
+        """
+        if self._local:
+            return Incoming(LocalPlace(self._url, self._temporary(), self._path))
+        return Incoming(DistantPlace(self._url, self._temporary(), self._path, self._fs))
+
+    def open(self, digest: str) -> IO[bytes]:
+        """The content under `digest` as a file to read, once it is known to be what was put. Close it after use.
+
+        From a store that is not on this machine it is brought to a temporary file first. It can be read to its end
+        also after the blob is deleted.
+
+        Raises:
+            NotFound: there is none.
+            ArtifactTampered: it is not what was put.
+            DiskFull, NotReady, NotWritable: it cannot be brought here, or the store refuses.
+        """
+        path = self._path(digest)
+        try:
+            file = Path(path).open("rb") if self._local else self._fetched(path)
+        except FileNotFoundError as error:
+            raise _missing(digest) from error
+        except OSError as error:
+            raise refusal(error, self._url) from error
+        try:
+            found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            if found != digest:
+                raise _changed(digest, found, path)
+            file.seek(0)
+        except OSError as error:
+            file.close()
+            raise refusal(error, self._url) from error
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def get(self, digest: str) -> bytes:
         """The bytes stored under `digest`.
@@ -90,12 +141,10 @@ class Blobs:
         except OSError as error:
             raise refusal(error, self._url) from error
         if data is None:
-            fix = "restore it from a backup of the artifacts, or train again"
-            raise NotFound(f"there is no artifact {digest}", Fault("digest", digest, fix))
+            raise _missing(digest)
         found = hashlib.sha256(data).hexdigest()
         if found != digest:
-            fix = f"restore {path} from a backup, or train again; its content now has the digest {found}"
-            raise ArtifactTampered(f"the artifact {digest} is not what was stored", Fault("digest", digest, fix))
+            raise _changed(digest, found, path)
         return data
 
     def exists(self, digest: str) -> bool:
@@ -135,6 +184,21 @@ class Blobs:
             )
         return f"{self._root}/{digest[:2]}/{digest}"
 
+    def _temporary(self) -> str:
+        return f"{self._root}/{_TEMPORARY}/{uuid.uuid4().hex}"
+
+    def _fetched(self, path: str) -> IO[bytes]:
+        file: IO[bytes] = tempfile.TemporaryFile()
+        try:
+            with self._fs.open(path, "rb") as source:
+                while piece := source.read(_PIECE):
+                    file.write(piece)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def _read(self, path: str) -> bytes | None:
         try:
             data: Any = self._fs.cat_file(path)
@@ -152,3 +216,13 @@ class Blobs:
             if self._fs.exists(temporary):
                 self._fs.rm_file(temporary)
             raise
+
+
+def _missing(digest: str) -> NotFound:
+    fix = "restore it from a backup of the artifacts, or train again"
+    return NotFound(f"there is no artifact {digest}", Fault("digest", digest, fix))
+
+
+def _changed(digest: str, found: str, path: str) -> ArtifactTampered:
+    fix = f"restore {path} from a backup, or train again; its content now has the digest {found}"
+    return ArtifactTampered(f"the artifact {digest} is not what was stored", Fault("digest", digest, fix))

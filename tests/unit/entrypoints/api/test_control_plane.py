@@ -13,7 +13,7 @@ from tropism.entrypoints.api.control_plane import control_plane
 from tropism.entrypoints.api.protocols.mlflow_scoring_description import mlflow_paths
 from tropism.entrypoints.api.protocols.open_inference_description import foreign_paths
 from tropism.entrypoints.api.protocols.server_sent_description import stream_paths
-from tropism.entrypoints.api.routes import experiments, flags, governance
+from tropism.entrypoints.api.routes import experiments, flags, governance, runs
 from tropism.features import Entity, FeatureView, StreamSource, agg
 from tropism.registry import NewJob
 from tropism.wiring import Platform
@@ -70,7 +70,9 @@ WRITES = {
     "/v1/alerts/{alert}/acknowledge": "/v1/alerts/ALERT/acknowledge",
 }
 SILENCES = {"/v1/alerts/silences", "/v1/alerts/silences/{silence_id}"}
-ELSEWHERE = SILENCES.union(*({route.path for route in one.router.routes} for one in (experiments, flags, governance)))
+ELSEWHERE = SILENCES.union(
+    *({route.path for route in one.router.routes} for one in (experiments, flags, governance, runs))
+)
 """Paths that the tests in tests/unit/entrypoints/api/routes try."""
 
 

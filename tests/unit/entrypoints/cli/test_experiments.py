@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from tropism.core.clock import DAY
+from tropism.core.events import Outcome, Prediction, encode
+from tropism.core.identity import Identifiers, task_tag
+from tropism.entrypoints.cli.show_evidence import print_evidence
 from tropism.wiring import Platform
 
 Command = Callable[..., Any]
@@ -132,3 +137,104 @@ def test_what_there_is_not_is_named(shop: Command, file: Path) -> None:
 def test_the_help_teaches(shop: Command) -> None:
     for command in ("show", "put", "start", "stop", "assign"):
         assert f"tropism experiments {command}" in shop("experiments", command, "--help").out
+
+
+def test_a_metric_that_the_task_cannot_have_is_refused_when_it_is_declared(shop: Command, file: Path) -> None:
+    wrong = {"name": "Revenue", "of": "Revenue", "role": "decision", "cuped": "soon"}
+    file.write_bytes(msgspec.json.encode(CANARY | {"metrics": [wrong]}))
+    said = shop("experiments", "put", file)
+    assert said.code == 2 or said.code == 1
+    for words in ("metrics.Revenue.of: got 'Revenue'; use one of: loss", "metrics.Revenue.cuped: got 'soon'"):
+        assert words in said.err
+
+
+def test_what_the_units_say_is_shown(shop: Command, file: Path, platform: Platform) -> None:
+    metrics = [{"name": "revenue", "of": "revenue", "goal": "increase", "role": "decision"}]
+    file.write_bytes(msgspec.json.encode(CANARY | {"targeting": "", "metrics": metrics}))
+    shop("experiments", "put", file)
+    shop("experiments", "start", "trees")
+    out = shop("experiments", "show", "trees").out
+    assert "0 matured predictions: no matured units of both the control and new yet" in out
+    assert "revenue of new cannot be compared: no outcome carried 'revenue' yet" in out
+    found = msgspec.json.decode(shop("experiments", "show", "trees", "--json").out)
+    assert found["evidence"]["unmeasured"] == {"new": {"revenue": "no outcome carried 'revenue' yet"}}
+
+
+def test_a_fading_effect_and_an_adjustment_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = {
+        "metric": {"name": "revenue", "cuped": "14d"},
+        "control": 1.0,
+        "treatment": 1.5,
+        "difference": 0.5,
+        "lower": 0.1,
+        "upper": None,
+        "kept": 0.25,
+        "verdict": "better",
+        "waiting_for": "",
+    }
+    novelty = {"changes": True, "early": 0.9, "late": 0.2}
+    print_evidence({"n": 7, "reason": "so", "analyses": {"new": [analysis]}, "novelty": {"new": novelty}})
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split() == ["new", "revenue", "1", "1.5", "0.5", "0.1", "-", "better"]
+    assert out[2:] == [
+        "7 matured predictions: so",
+        "revenue of new: 75% less variance by what units did in the 14d before",
+        "warning: the effect of new fades: 0.9 a prediction for units of the first half of the days, 0.2 for later "
+        "ones; this decides nothing",
+    ]
+
+
+def test_a_plan_says_how_long_it_takes(shop: Command) -> None:
+    given = ("--rate", 0.05, "--units-per-day", 4000, "--delay", "7d")
+    out = shop("experiments", "plan", "--lift", 0.1, *given).out
+    assert "the share of units with 'outcome', from 0.05 to 0.055" in out
+    plan = msgspec.json.decode(shop("experiments", "plan", "--lift", 0.1, *given, "--json").out)
+    assert plan["sequential"]["days_until_decided"] == plan["sequential"]["days"] + 7
+    assert plan["fixed"]["units"] < plan["sequential"]["units"]
+    less = msgspec.json.decode(shop("experiments", "plan", "--lift", -0.2, *given, "--json").out)
+    assert less["sequential"]["units"] < plan["sequential"]["units"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--lift", 0.1), "--mean: give it"),
+        (("--lift", 0, "--rate", 0.1, "--units-per-day", 10), "--lift: got 0; use a change other than none"),
+        (("--lift", 9, "--rate", 0.2, "--units-per-day", 10), "--lift: got a rate of 2"),
+        (("--lift", 0.1, "--rate", 0.2, "--units-per-day", 10, "--share", 1), "--share: got 1.0"),
+        (("--lift", 0.1, "--rate", 0.2, "--units-per-day", 10, "--delay", "late"), "--delay: got 'late'"),
+        (("--lift", 0.1, "--task", "payments"), "--task: got 'payments'; give --units-per-day"),
+        (("--lift", 0.1, "--task", "payments", "--of", "A B"), "--of: got 'A B'"),
+    ],
+)
+def test_a_plan_without_enough_says_what_is_missing(
+    shop: Command, platform: Platform, arguments: Any, words: str
+) -> None:
+    said = shop("experiments", "plan", *arguments)
+    assert said.code != 0 and words in said.err
+
+
+def test_a_plan_takes_what_is_not_given_from_the_task(shop: Command, platform: Platform) -> None:
+    now, rng = platform.clock.now(), np.random.default_rng(0)
+    identifiers, journal = Identifiers(), platform.journal()
+    task = platform.registry.tasks.get("payments")
+    for number in range(400):
+        at = now - task.window - (1 + number % 20) * DAY
+        made = identifiers.new(at, task_tag("payments"))
+        shared: dict[str, Any] = {"task": "payments", "at": at}
+        prediction = Prediction(id=made, features={}, scores=(0.5,), entity=f"card-{number}", **shared)
+        label, values = float(rng.random() < 0.25), {"revenue": float(rng.normal(10, 2))}
+        own = identifiers.new(at, 0)
+        outcome = Outcome(id=own, value=label, received=at, prediction_id=made, values=values, **shared)
+        journal.append([encode(prediction), encode(outcome)])
+    journal.close()
+    platform.ingest()
+    plan = msgspec.json.decode(shop("experiments", "plan", "--task", "payments", "--lift", 0.3, "--json").out)
+    assert (plan["kind"], plan["measured"], plan["delay_days"]) == ("proportion", 400, task.window / DAY)
+    assert plan["value"] == pytest.approx(0.25, abs=0.07)
+    assert plan["units_per_day"] == pytest.approx(400 / 19, rel=0.01)
+    spent = shop("experiments", "plan", "--task", "payments", "--of", "revenue", "--lift", 0.1).out
+    assert "the mean by unit of 'revenue', from" in spent
+    assert "what was not given is from 400 units of the last 28 days of payments" in spent
+    typo = shop("experiments", "plan", "--task", "payments", "--of", "revenu", "--lift", 0.1).err
+    assert "no outcome carried 'revenu' yet" in typo and "--of: got 'revenu'" in typo

@@ -106,7 +106,9 @@ class Place:
         given = np.full((len(times), 1), 0.5) if scores is None else np.asarray(scores).reshape(len(times), -1)
         flat, width = pa.array(given.ravel()), given.shape[1]
         offsets = pa.array(np.arange(len(times) + 1, dtype=np.int32) * width)
-        fields = [field for field in PREDICTIONS if field.name not in ("entity", "unit", "degraded", "served")]
+        fields = [
+            field for field in PREDICTIONS if field.name not in ("entity", "unit", "degraded", "served", "propensity")
+        ]
         made = {
             "id": ids,
             "at": pa.array(times).cast(MOMENT),
@@ -136,7 +138,9 @@ class Place:
             "writer": ["o"] * count,
             "seq": np.asarray([int(one) + 1 for one in ids]),
         }
-        self.platform.lake.append(outcomes_name("price"), pa.table(rows, schema=OUTCOMES))
+        self.platform.lake.append(
+            outcomes_name("price"), pa.table({"values": [None] * len(rows["at"]), **rows}, schema=OUTCOMES)
+        )
 
     def promote(self, at: int) -> int:
         """A further version becomes the champion, trained a moment before."""
