@@ -109,6 +109,6 @@ def contexts_in(task: Task, trial: Trial, found: Taken) -> tuple[Contexts, Float
     """How contexts are made of what was seen so far, and those of the rows (n, width)."""
     wanted = set(context_names(task, trial))
     kinds = {feature.name: feature.type for feature in task.features if feature.name in wanted}
-    table = {name: found.table[f"f_{name}"].to_pylist() for name in kinds}
+    table = {name: found.table[f"f_{name}"].to_numpy() for name in kinds}
     contexts = contexts_of(kinds, table)
     return contexts, contexts.of_many(table, len(found.arm))

@@ -64,7 +64,7 @@ def bandit_evidence(
     common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": found.units}
     common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(analyses)}
     common |= {"revisions": msgspec.to_builtins(revisions[1:]), "shares": revisions[-1].shares}
-    common |= {"unmeasured": unmeasured} | _estimates(task, trial, found)
+    common |= {"unmeasured": unmeasured, "outcome_window": task.outcome_window} | _estimates(task, trial, found)
     days = (matured_whole(task, now) - (trial.started_at or now)) / DAY
     duration = parse_duration(trial.spec.max_duration) / DAY
     here = set(found.arm.tolist())
@@ -176,7 +176,7 @@ def _estimates(task: Task, trial: Trial, found: Taken) -> dict[str, Any]:
     values, arm, propensity = values[own], found.arm[own], found.propensity[own]
     k, contextual = len(spec.variants), spec.shared_by.contextual
     counts = np.bincount(arm, minlength=k)
-    if len(own) < _FEWEST or counts.max() < 1:
+    if len(own) < _FEWEST:
         return {}
     sign = 1.0 if spec.decision.goal == "increase" else -1.0
     logged = Logged(arm, values, propensity)

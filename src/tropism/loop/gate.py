@@ -88,6 +88,7 @@ def evidence_of(services: Services, task: Task, test: OpenTest, *, now: int, lak
     return {
         "comparison": "paired",
         "metric": task.metric_name,
+        "outcome_window": task.outcome_window,
         "since": since,
         "now": now,
         "lake": msgspec.to_builtins(lake),

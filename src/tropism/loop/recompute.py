@@ -63,13 +63,14 @@ def recompute(services: Services, decision: Decision) -> Recomputed:
 def _split_again(services: Services, decision: Decision) -> Recomputed:
     """An experiment's analyses, each bound to nine digits: sums over units come in no fixed order."""
     stored = decision.evidence
-    task = msgspec.structs.replace(services.registry.tasks.get(decision.model), metric=stored["metric"])
+    task = _as_it_was(services.registry.tasks.get(decision.model), stored)
     lake, trial = msgspec.convert(stored["lake"], LakeVersions), msgspec.convert(stored["trial"], Trial)
     if stored["comparison"] == "bandit":
         history = msgspec.convert(stored["revisions"], list[Revision])
         found = bandit_evidence(services, task, trial, now=stored["now"], lake=lake, history=history)
     else:
-        found = split_evidence(services, task, trial, now=stored["now"], lake=lake)
+        steps = stored.get("steps", [])
+        found = split_evidence(services, task, trial, now=stored["now"], lake=lake, steps=steps)
     wrong = [f"{name}: stored {stored[name]}, found {found[name]}" for name in _SPLIT if stored[name] != found[name]]
     for treatment, analyses in stored["analyses"].items():
         before, again = (
@@ -82,6 +83,9 @@ def _split_again(services: Services, decision: Decision) -> Recomputed:
 
 
 def _as_it_was(task: Task, stored: dict[str, Any]) -> Task:
-    """The task with the metric and the gate that the decision was made under."""
-    policy = msgspec.structs.replace(task.policy, gate=msgspec.convert(stored["policy"], Gate))
-    return msgspec.structs.replace(task, metric=stored["metric"], policy=policy)
+    """The task with the metric, the outcome window and the gate that the decision was made under, as far as they were
+    noted with it."""
+    gate = msgspec.convert(stored["policy"], Gate) if "policy" in stored else task.policy.gate
+    policy = msgspec.structs.replace(task.policy, gate=gate)
+    window = stored.get("outcome_window", task.outcome_window)
+    return msgspec.structs.replace(task, metric=stored["metric"], policy=policy, outcome_window=window)

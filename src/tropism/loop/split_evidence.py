@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tropism.core.clock import DAY, SECOND
+from tropism.core.clock import DAY
 from tropism.core.durations import parse_duration
 from tropism.core.errors import InvalidInput
 from tropism.experiments.sample_ratio import sample_ratio
 from tropism.experiments.splits.analysis import analyse
 from tropism.experiments.splits.decision import decide, shared_alphas
 from tropism.experiments.splits.novelty import novelty
-from tropism.loop.exposures import arms, exposed, history, matured_whole
+from tropism.loop.exposures import SETTLED, arms, exposed, history, matured_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[Any]
 
-_SETTLED = 60 * SECOND
-"""Every data plane follows a step of the ramp by then."""
+_MOST = 1_000
+"""Decisions that are looked through for the steps of a ramp."""
 
 
 class Compared(NamedTuple):
@@ -44,17 +44,31 @@ class Compared(NamedTuple):
     unmeasured: dict[str, dict[str, str]]
 
 
-def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, lake: LakeVersions) -> dict[str, Any]:
-    """What the units of an experiment say, as plain values. The same arguments give the same evidence."""
-    spec, found = trial.spec, exposed(services.cohorts, task, trial, now=now, lake=lake)
+def split_evidence(
+    services: Services,
+    task: Task,
+    trial: Trial,
+    *,
+    now: int,
+    lake: LakeVersions,
+    steps: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """What the units of an experiment say, as plain values. The same arguments give the same evidence.
+
+    `steps`: the moments at which a canary's share grew, as they are in the registry unless given.
+    """
+    spec, steps = trial.spec, steps_of(services, trial) if steps is None else steps
+    found = exposed(services.cohorts, task, trial, now=now, lake=lake, steps=steps)
     before = history(services.cohorts, task, trial, found, lake=lake)
     split, compared = sample_ratio(*_split(trial, found)), compare(task, trial, found, before)
     days = (matured_whole(task, now) - (trial.started_at or now)) / DAY
     duration = parse_duration(spec.max_duration) / DAY
     common = {"comparison": "split", "experiment": trial.name, "now": now, "lake": msgspec.to_builtins(lake)}
     common |= {"trial": msgspec.to_builtins(trial), "metric": task.metric_name, "n": found.table.num_rows}
+    common |= {"outcome_window": task.outcome_window}
     common |= {"split": msgspec.to_builtins(split), "analyses": msgspec.to_builtins(compared.analyses)}
-    common |= {"unmeasured": compared.unmeasured, "novelty": msgspec.to_builtins(_fading(task, trial, found))}
+    common |= {"steps": list(steps), "unmeasured": compared.unmeasured}
+    common |= {"novelty": msgspec.to_builtins(_fading(task, trial, found))}
     missing = [name for name in compared.analyses if _absent(trial, found, name)]
     if missing:
         reason = f"no matured units of both the control and {', '.join(missing)} yet"
@@ -67,8 +81,20 @@ def split_evidence(services: Services, task: Task, trial: Trial, *, now: int, la
         alpha=spec.alpha,
         harm_alpha=spec.harm_alpha,
         unmeasured=_needed(trial, compared.unmeasured),
+        alike=[one for one, version in trial.versions.items() if version == trial.versions[spec.control.name]],
     )
     return {**common, **msgspec.to_builtins(said)}
+
+
+def steps_of(services: Services, trial: Trial) -> tuple[int, ...]:
+    """The moments (µs) at which a canary's share grew so far, in order; none of another experiment: nobody changes
+    the variant there."""
+    first, last = trial.started_at or 0, trial.stepped_at or 0
+    if trial.spec.mode != "canary" or last <= first:
+        return ()
+    known = services.registry.decisions.list(trial.task, _MOST, kind="advance")
+    own = {one.at for one in known if one.evidence.get("experiment") == trial.name and first < one.at < last}
+    return (*sorted(own), last)
 
 
 def compare(task: Task, trial: Trial, found: Exposed, before: Mapping[str, Floats]) -> Compared:
@@ -122,7 +148,7 @@ def _fading(task: Task, trial: Trial, found: Exposed) -> dict[str, Novelty]:
         metric = msgspec.structs.replace(metric, kind="ratio", over="predictions")
     control = trial.spec.control.name
     try:
-        measured = arms(task, trial, metric, found)
+        measured = arms(task, trial, metric, found._replace(stratum=found.first))
         for treatment in trial.spec.variants[1:]:
             if control in measured and treatment.name in measured:
                 told[treatment.name] = novelty(metric, measured[control], measured[treatment.name])
@@ -133,7 +159,7 @@ def _fading(task: Task, trial: Trial, found: Exposed) -> dict[str, Novelty]:
 
 def _split(trial: Trial, found: Exposed) -> tuple[list[int], list[float]]:
     """Units of each variant since the last step, and the weights that they should have."""
-    counts = found.counts((trial.stepped_at or 0) + _SETTLED)
+    counts = found.counts((trial.stepped_at or 0) + SETTLED)
     if trial.spec.mode == "canary":
         return counts, [1 - trial.share, trial.share] if trial.share < 1 else [1e-9, 1.0]
     return counts, [one.weight for one in trial.spec.variants]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Values = Sequence[object] | NDArray[Any]
+"""Of one feature in many rows; of numbers, an array is read a hundred times sooner."""
 MOST_VALUES = 15
 """Values of a category that have a place of their own, the most frequent ones."""
 _FEWEST = 10
@@ -56,7 +58,7 @@ class Contexts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         found = np.array(places)
         return found if np.isfinite(found).all() else np.nan_to_num(found, nan=0.0)
 
-    def of_many(self, table: Mapping[str, Sequence[object]], rows: int) -> Floats:
+    def of_many(self, table: Mapping[str, Values], rows: int) -> Floats:
         """The contexts of a table's rows, shape (rows, width); the same as `of` gives for each."""
         parts: list[Floats] = []
         for column in self.columns:
@@ -70,9 +72,7 @@ class Contexts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return np.stack([*parts, np.ones(rows)], axis=1)
 
 
-def contexts_of(
-    kinds: Mapping[str, Literal["number", "category", "boolean"]], table: Mapping[str, Sequence[object]]
-) -> Contexts:
+def contexts_of(kinds: Mapping[str, Literal["number", "category", "boolean"]], table: Mapping[str, Values]) -> Contexts:
     """How to make contexts of these features, by what was seen of them; those that never vary are left out.
 
     >>> made = contexts_of({"age": "number", "plan": "category"}, {"age": [20, 40] * 10, "plan": ["a", "b"] * 10})
@@ -97,5 +97,7 @@ def contexts_of(
     return Contexts(columns=tuple(columns))
 
 
-def _numbers(values: Sequence[object]) -> Floats:
+def _numbers(values: Values) -> Floats:
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        return values.astype(np.float64)
     return np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)

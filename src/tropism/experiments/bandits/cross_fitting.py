@@ -39,14 +39,7 @@ def cross_fit(
     >>> cross_fit(logged, np.ones((6, 1)), 2, folds=3, ridge=1e-9).round(6)[0].tolist()
     [1.0, 0.0]
     """
-    table, taken = np.asarray(contexts, dtype=np.float64), np.asarray(logged.arms)
-    rewards = np.asarray(logged.rewards, dtype=np.float64)
-    if table.ndim != 2 or taken.shape != (len(table),) or rewards.shape != taken.shape:
-        fault = Fault("contexts", f"shape {table.shape}", f"give one row for each of {taken.size} decisions")
-        raise InvalidInput("contexts do not match the log", fault)
-    if not np.isfinite(table).all():
-        row = int(np.argmin(np.isfinite(table).all(axis=1)))
-        raise InvalidInput("a context that is not finite", Fault(f"contexts[{row}]", str(table[row]), "leave it out"))
+    table, taken, rewards = _checked(logged, contexts)
     if not 2 <= folds <= len(table):
         raise InvalidInput("folds cannot be made", Fault("folds", str(folds), f"use a number from 2 to {len(table)}"))
     if not ridge > 0:
@@ -60,3 +53,16 @@ def cross_fit(
             seen = table[rows]
             found[fold, arm] = table[fold] @ np.linalg.solve(seen.T @ seen + penalty, seen.T @ rewards[rows])
     return np.clip(found, low, high)
+
+
+def _checked(logged: Logged, contexts: ArrayLike) -> tuple[Floats, NDArray[np.generic], Floats]:
+    """Contexts, arms and rewards as arrays that fit together."""
+    table, taken = np.asarray(contexts, dtype=np.float64), np.asarray(logged.arms)
+    rewards = np.asarray(logged.rewards, dtype=np.float64)
+    if table.ndim != 2 or taken.shape != (len(table),) or rewards.shape != taken.shape:
+        fault = Fault("contexts", f"shape {table.shape}", f"give one row for each of {taken.size} decisions")
+        raise InvalidInput("contexts do not match the log", fault)
+    if not np.isfinite(table).all():
+        row = int(np.argmin(np.isfinite(table).all(axis=1)))
+        raise InvalidInput("a context that is not finite", Fault(f"contexts[{row}]", str(table[row]), "leave it out"))
+    return table, taken, rewards

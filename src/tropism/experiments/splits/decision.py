@@ -12,7 +12,7 @@ Errors, over all looks together:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -77,6 +77,7 @@ def decide(
     alpha: float = 0.05,
     harm_alpha: float = 0.05,
     unmeasured: Mapping[str, Mapping[str, str]] = _NOTHING,
+    alike: Collection[str] = (),
 ) -> SplitDecision:
     """What follows from the analyses of each treatment's metrics against the control.
 
@@ -84,6 +85,7 @@ def decide(
         analyses: by treatment; in each one of a decision metric, and any of guardrails and observed ones.
         unmeasured: by treatment, the decision metric or guardrails that it has no analysis of, and why; it is not
             promoted while there is any, and may be stopped for harm by the others.
+        alike: treatments that are the same version as the control, as in an A/A test; none of them is promoted.
         split: the check of the shares of traffic.
         days: since the experiment began, the wait for the last outcomes included.
         duration: most days that it may take; more of them never make a promotion.
@@ -106,7 +108,9 @@ def decide(
     notes = _notes(analyses)
     if split.mismatch:
         return _broken(analyses, split, over, notes)
-    each = tuple(_treatment(name, found, unmeasured.get(name, {}), over) for name, found in analyses.items())
+    each = tuple(
+        _treatment(name, found, unmeasured.get(name, {}), over, name in alike) for name, found in analyses.items()
+    )
     proven = [one for one in each if one.action == "promote"]
     if proven:
         best = max(proven, key=lambda one: _gain(analyses[one.treatment]))
@@ -116,13 +120,15 @@ def decide(
     action: Action = "extend"
     if all(one.action == "stop-for-harm" for one in each):
         action = "stop-for-harm"
-    elif over:
+    elif over or all(one.action != "extend" for one in each):
         action = "keep"
     reason = "; ".join(f"{one.treatment}: {one.reason}" for one in each)
     return SplitDecision(action=action, treatment="", reason=reason, treatments=each, notes=notes)
 
 
-def _treatment(name: str, found: Sequence[Analysis], unmeasured: Mapping[str, str], over: bool) -> TreatmentDecision:
+def _treatment(
+    name: str, found: Sequence[Analysis], unmeasured: Mapping[str, str], over: bool, alike: bool
+) -> TreatmentDecision:
     primary, guardrails = _primary(found), [one for one in found if one.metric.role == "guardrail"]
     harmed = [one for one in [primary, *guardrails] if one is not None and _harmed(one)]
     open_guards = [one for one in guardrails if not one.within_margin]
@@ -131,6 +137,9 @@ def _treatment(name: str, found: Sequence[Analysis], unmeasured: Mapping[str, st
         action, reason = "stop-for-harm", "; ".join(_harm(one) for one in harmed)
     elif primary is None or unmeasured:
         reason = "; ".join(f"{metric} cannot be compared: {why}" for metric, why in unmeasured.items())
+    elif primary.verdict == "better" and not open_guards and alike:
+        reason = f"same version: it is the control's, so nothing is promoted although {primary.metric.name} is better"
+        return TreatmentDecision(treatment=name, action="keep", reason=reason)
     elif primary.verdict == "better" and not open_guards:
         kept = f", and {_names(guardrails)} not worse than allowed" if guardrails else ""
         action, reason = "promote", f"{primary.metric.name} is better{kept}"

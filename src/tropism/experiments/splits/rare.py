@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 _TIMES = np.array([1.05, 1.1, 1.2, 1.35, 1.6, 2.0, 3.0, 6.0])
 """Ratios, over the one that is doubted, on which a part of the wealth is put each."""
 _STEPS = 60
+_FAR = 50.0
+"""Logarithms of ratios beyond which none is looked for."""
 
 
 def log_evidence(n: ArrayLike, events: ArrayLike, ratio: ArrayLike = 1.0) -> Floats:
@@ -39,19 +41,21 @@ def log_evidence(n: ArrayLike, events: ArrayLike, ratio: ArrayLike = 1.0) -> Flo
     >>> bool(log_evidence([[1_000] * 3, [1_000] * 3], [[1, 0, 2], [9, 8, 9]])[-1] > np.log(1 / 0.05))
     True
     """
-    units, found = np.asarray(n, np.float64), np.asarray(events, np.float64)
-    with np.errstate(divide="ignore"):
-        odds = np.log(units[..., 1, :]) - np.log(units[..., 0, :]) + np.log(ratio)
+    gains = _gains(np.asarray(n, np.float64), np.asarray(events, np.float64), np.log(np.asarray(ratio, np.float64)))
+    return np.asarray(logsumexp(gains.cumsum(axis=-1), axis=0) - np.log(len(_TIMES)))
+
+
+def _gains(units: Floats, found: Floats, log_ratio: Floats | float) -> Floats:
+    """What each day adds to the log wealth of each bet, shape (bets, ..., days)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = np.log(units[..., 1, :]) - np.log(units[..., 0, :]) + log_ratio
     usable = np.isfinite(odds)
     odds = np.where(usable, odds, 0.0)
-    wealth = []
-    for times in _TIMES:
-        # log q = -log(1 + e^-odds), log(1 - q) = -log(1 + e^odds)
-        treatment = np.logaddexp(0.0, -odds) - np.logaddexp(0.0, -odds - np.log(times))
-        control = np.logaddexp(0.0, odds) - np.logaddexp(0.0, odds + np.log(times))
-        gain = np.where(usable, found[..., 1, :] * treatment + found[..., 0, :] * control, 0.0)
-        wealth.append(gain.cumsum(axis=-1))
-    return np.asarray(logsumexp(wealth, axis=0) - np.log(len(_TIMES)))
+    times = np.log(_TIMES).reshape(-1, *(1,) * odds.ndim)
+    # log q = -log(1 + e^-odds), log(1 - q) = -log(1 + e^odds)
+    treatment = np.logaddexp(0.0, -odds) - np.logaddexp(0.0, -odds - times)
+    control = np.logaddexp(0.0, odds) - np.logaddexp(0.0, odds + times)
+    return np.asarray(np.where(usable, found[..., 1, :] * treatment + found[..., 0, :] * control, 0.0))
 
 
 def ratio_bounds(n: ArrayLike, events: ArrayLike, alpha: tuple[float, float]) -> tuple[float, float]:
@@ -71,18 +75,18 @@ def ratio_bounds(n: ArrayLike, events: ArrayLike, alpha: tuple[float, float]) ->
 
 def _lower(n: Floats, events: Floats, alpha: float) -> float:
     """Wealth falls as the ratio that is doubted rises, since the likelihood is concave in its logarithm."""
-    target = np.log(1 / alpha)
+    from scipy.optimize import brentq  # slow to import, and not everybody who imports this needs it
 
-    def doubted(log_ratio: float) -> bool:
-        return bool(log_evidence(n, events, np.exp(log_ratio))[-1] >= target)
+    target = np.log(1 / alpha) + np.log(len(_TIMES))
 
-    low, high = -50.0, 50.0
-    if not doubted(low):
+    def beyond(log_ratio: float) -> float:
+        return float(np.logaddexp.reduce(_gains(n, events, log_ratio).sum(axis=-1)) - target)
+
+    if beyond(-_FAR) < 0:
         return 0.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if doubted(middle) else (low, middle)
-    return float(np.exp(low))
+    if beyond(_FAR) >= 0:
+        return float(np.exp(_FAR))
+    return float(np.exp(brentq(beyond, -_FAR, _FAR, xtol=1e-14)))
 
 
 def rate_bounds(n: float, events: float, alpha: float) -> tuple[float, float]:

@@ -71,4 +71,4 @@ def test_heavy_users_who_come_first_hide_no_slope_within_a_day() -> None:
     known = rng.normal(size=1_000) - day
     values = known + 2 * day + rng.normal(0, 0.1, 1_000)
     assert adjust(values, known, groups=day).kept < 0.02
-    assert adjust(values, known).kept > 0.5
+    assert adjust(values, known).kept > 0.3

@@ -122,3 +122,17 @@ def test_what_cannot_be_decided_is_refused_by_name(call: Any, field: str) -> Non
         call()
     assert caught.value.faults[0].field == field
     assert caught.value.faults[0].fix
+
+
+def test_a_treatment_that_is_the_controls_version_is_kept_and_not_promoted() -> None:
+    def found(effect: float, treatments: int) -> list[Analysis]:
+        return [_found(SPENT, effect, treatments=treatments)]
+
+    alone = decide({"v2": found(0.2, 1)}, FAIR, days=1, alike=["v2"])
+    assert (alone.action, alone.treatment) == ("keep", "")
+    assert alone.reason.startswith("v2: same version: it is the control's, so nothing is promoted although spent")
+    split = sample_ratio([5_000] * 3, [1] * 3)
+    several = {"same": found(0.4, 2), "other": found(0.2, 2)}
+    assert decide(several, split, days=1, alike=["same"]).treatment == "other"
+    undecided = decide({"same": found(0.4, 2), "other": found(0.0, 2)}, split, days=1, alike=["same"])
+    assert undecided.action == "extend"

@@ -62,3 +62,13 @@ def test_a_rate_is_bounded_at_all_looks_together() -> None:
     assert missed / 200 <= 0.05
     assert rate_bounds(100, 0, 0.05)[0] == 0.0
     assert rate_bounds(100, 100, 0.05)[1] == 1.0
+
+
+def test_bounds_of_a_ratio_are_where_the_evidence_reaches_the_target() -> None:
+    rng = np.random.default_rng(2)
+    for days in (1, 7, 60):
+        n = np.array([[900] * days, [100] * days])
+        events = np.array([rng.binomial(900, 0.02, days), rng.binomial(100, 0.05, days) + 1])
+        lower, upper = ratio_bounds(n, events, (0.05, 0.01))
+        assert log_evidence(n, events, lower)[-1] == pytest.approx(np.log(1 / 0.05), abs=1e-9)
+        assert log_evidence(n[::-1], events[::-1], 1 / upper)[-1] == pytest.approx(np.log(1 / 0.01), abs=1e-9)
