@@ -36,7 +36,7 @@ MOST_ROWS = 1_000
 """Rows that may wait."""
 _NOBODY = "-"
 """Stands for a unit where none is needed."""
-_CONTROL_FAILED = ("champion-failed", "champion-resting")
+_CONTROL_FAILED = ("champion-failed", "champion-resting", "champion-unscored")
 
 
 @dataclass(frozen=True, slots=True)

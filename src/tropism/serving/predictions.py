@@ -16,7 +16,7 @@ from tropism.serving.feature_cache import REASON as FEATURES_CACHED
 from tropism.serving.model_cache import live_version
 from tropism.serving.options import PLAIN, PredictOptions
 from tropism.serving.prediction_cache import CACHED
-from tropism.serving.predictor import Predictor, unseen
+from tropism.serving.predictor import UNSCORED, Predictor, blank, unseen
 from tropism.serving.privacy import UNRECORDED
 from tropism.serving.replies import Replies, reply_of
 from tropism.serving.requests import read_request
@@ -27,6 +27,7 @@ from tropism.serving.trials import seated
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tropism.core.events import Value
     from tropism.learners.explaining import Explanation
     from tropism.serving.parts import Parts
     from tropism.serving.predictor import Answer
@@ -157,19 +158,24 @@ class Predictions:
         places, chances = seated(deployment.trials, asks)
         if len(places) == 1:
             return await self._made(deployment, asks, now, explain, seat=next(iter(places)), chances=chances)
-        parts = [
-            await self._made(
-                deployment,
-                [asks[place] for place in own],
-                now,
-                explain,
-                seat=seat,
-                chances=[chances[place] for place in own],
-            )
-            for seat, own in places.items()
-        ]
-        order = [place for own in places.values() for place in own]
-        return together(parts, order)
+        return await self._apart(deployment, asks, now, explain, list(places.items()), chances)
+
+    async def _apart(
+        self,
+        deployment: Deployment,
+        asks: Sequence[Ask],
+        now: int,
+        explain: bool,
+        groups: Sequence[tuple[Seat | None, list[int]]],
+        chances: Sequence[float | None] | None,
+    ) -> Scored:
+        """Rows in groups, each of which is scored by itself: the seat and the places of its rows."""
+        parts = []
+        for seat, own in groups:
+            rows = [asks[place] for place in own]
+            drawn = None if chances is None else [chances[place] for place in own]
+            parts.append(await self._made(deployment, rows, now, explain, seat=seat, chances=drawn))
+        return together(parts, [place for _, own in groups for place in own])
 
     async def _made(
         self,
@@ -189,6 +195,10 @@ class Predictions:
             answer = self._predictor.answer(deployment, rows, moments, seat)
         else:
             answer = self._predictor.pinned(deployment, pinned, rows, moments)
+        if len(rows) > 1 and any(reason.endswith(UNSCORED) for reason in answer.degraded):
+            groups = _complete_or_not(deployment, seat, rows)
+            if all(own for _, own in groups):
+                return await self._apart(deployment, asks, now, explain, groups, chances)
         explained = await explained_rows(answer, rows, moments) if explain else NOT_ASKED
         each = zip(asks, moments, answer.scores, chances or [None] * len(asks), strict=True)
         events = [self._event(deployment, *one, answer) for one in each]
@@ -262,6 +272,15 @@ class Predictions:
         for notes in noted:
             for note in notes:
                 meters.notes.add(task, note.feature, note.kind)
+
+
+def _complete_or_not(
+    deployment: Deployment, seat: Seat | None, rows: Sequence[dict[str, Value]]
+) -> tuple[tuple[Seat | None, list[int]], ...]:
+    """Places of the rows that have all values which the model knows, and of the others."""
+    model = deployment.served if seat is None or seat.model is None else seat.model
+    lacking = [model is not None and blank(deployment.task, model, row) for row in rows]
+    return tuple((seat, [place for place, one in enumerate(lacking) if one == kind]) for kind in (False, True))
 
 
 _KEPT = Note(CACHED, "", "the scores were kept from an equal row, asked for a short while ago")

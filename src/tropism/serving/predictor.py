@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from tropism.core.errors import Fault, NotReady
+from tropism.core.errors import Fault, InvalidInput, NotReady
 from tropism.core.events import PINNED
 from tropism.serving.breaker import Breaker
 from tropism.serving.lanes import matrix
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tropism.core.events import Value
+    from tropism.core.task import Task
     from tropism.learners.base import Floats, Times
     from tropism.serving.marking import Marker
     from tropism.serving.prediction_cache import PredictionCache
@@ -42,6 +43,13 @@ class Answer(NamedTuple):
     kept: tuple[bool, ...] = ()
 
 
+UNSCORED = "-unscored"
+
+
+class Unscored(Exception):
+    """A model gave no score to rows that lack values."""
+
+
 class _Found(NamedTuple):
     """Scores, and which of them came from the cache."""
 
@@ -54,8 +62,9 @@ class Predictor:
 
     `treatment-failed`, `champion-failed` and `previous-failed`: the model raised, or gave impossible scores.
     `treatment-resting`, `champion-resting` and `previous-resting`: it did so several times in a row, and is not asked
-    for a while. `no-model`: the task has none yet. A failure is logged when it is the first in a row, and when the
-    model is put to rest.
+    for a while. `treatment-unscored`, `champion-unscored` and `previous-unscored`: it gave no score to a row that lacks
+    values, which is no failure of its own. `no-model`: the task has none yet. A failure is logged when it is the first
+    in a row, and when the model is put to rest.
     """
 
     def __init__(self, marker: Marker | None = None, cache: PredictionCache | None = None) -> None:
@@ -89,7 +98,11 @@ class Predictor:
             if self._rests(deployment, model):
                 degraded = (*degraded, f"{name}-resting")
                 continue
-            found = self._tried(deployment, model, rows, at)
+            try:
+                found = self._tried(deployment, model, rows, at)
+            except Unscored:
+                degraded = (*degraded, f"{name}{UNSCORED}")
+                continue
             if found is not None:
                 return Answer(found.scores, model.version, variant, degraded, model, found.kept)
             degraded = (*degraded, f"{name}-failed")
@@ -101,9 +114,17 @@ class Predictor:
         """Scores of one version and no other, for rows that were checked.
 
         Raises:
+            InvalidInput: it has no score for a row that lacks values.
             NotReady: it failed, or has lately; nothing stands in for it.
         """
-        found = None if self._rests(deployment, model) else self._tried(deployment, model, rows, at)
+        try:
+            found = None if self._rests(deployment, model) else self._tried(deployment, model, rows, at)
+        except Unscored as error:
+            fault = Fault("version", str(model.version), "send all values, or ask for another version")
+            name = deployment.task.name
+            raise InvalidInput(
+                f"version {model.version} of '{name}' has no score for rows like these", fault
+            ) from error
         if found is not None:
             return Answer(found.scores, model.version, PINNED, (), model, found.kept)
         fault = Fault("version", str(model.version), "ask for another version, or for none; the server's log says why")
@@ -112,9 +133,9 @@ class Predictor:
     def _tried(
         self, deployment: Deployment, model: ServedModel, rows: Sequence[dict[str, Value]], at: Sequence[int]
     ) -> _Found | None:
-        """What a model says of rows, as far as it is not known; None if it failed."""
+        """What a model says of rows, as far as it is not known; None if it failed. Raises `Unscored`."""
         if self._cache is None:
-            scores = self._asked(deployment, model, lambda: model.model.predict_rows(rows, _times(at)), len(rows))
+            scores = self._asked(deployment, model, lambda: model.model.predict_rows(rows, _times(at)), len(rows), rows)
             return None if scores is None else _Found(scores)
         cache, codes = self._cache, model.model.encoding.codes
         keys = [cache.key(deployment.task.name, model.version, codes(row)) for row in rows]
@@ -122,7 +143,7 @@ class Predictor:
         new = [place for place, scores in enumerate(known) if scores is None]
         if new:
             ask, moments = [rows[place] for place in new], _times([at[place] for place in new])
-            fresh = self._asked(deployment, model, lambda: model.model.predict_rows(ask, moments), len(ask))
+            fresh = self._asked(deployment, model, lambda: model.model.predict_rows(ask, moments), len(ask), ask)
             if fresh is None:
                 return None
             for place, made in zip(new, fresh, strict=True):
@@ -151,12 +172,21 @@ class Predictor:
         return breaker is not None and not breaker.allows()
 
     def _asked(
-        self, deployment: Deployment, served: ServedModel, ask: Callable[[], Floats], rows: int
+        self,
+        deployment: Deployment,
+        served: ServedModel,
+        ask: Callable[[], Floats],
+        rows: int,
+        given: Sequence[dict[str, Value]] = (),
     ) -> list[tuple[float, ...]] | None:
         self._marker.enter(deployment.tag, served.version)
+        scores = None
         try:
-            found = checked(deployment.task, ask(), rows)
-        except Exception:  # noqa: BLE001  a model may raise anything
+            scores = ask()
+            found = checked(deployment.task, scores, rows)
+        except Exception as error:  # a model may raise anything
+            if scores is not None and given and _only_blank(deployment.task, served, scores, given):
+                raise Unscored from error
             self._failed(deployment.task.name, served.version)
             return None
         finally:
@@ -172,6 +202,19 @@ class Predictor:
             _log.error("version %d of model '%s' keeps failing and is left alone for a while", version, task)
         elif first:
             _log.error("version %d of model '%s' failed to predict", version, task, exc_info=True)
+
+
+def blank(task: Task, model: ServedModel, row: dict[str, Value]) -> bool:
+    """Whether a row lacks a value, or has a category that the model never met."""
+    return any(row.get(name) is None for name in task.feature_names) or bool(unseen(model, row))
+
+
+def _only_blank(task: Task, model: ServedModel, scores: Floats, rows: Sequence[dict[str, Value]]) -> bool:
+    """Whether all that is wrong with scores is that rows which lack values have none."""
+    if scores.ndim != 2 or len(scores) != len(rows):
+        return False
+    without = np.flatnonzero(np.isnan(scores).any(axis=1))
+    return len(without) > 0 and all(blank(task, model, rows[place]) for place in without.tolist())
 
 
 def _times(at: Sequence[int]) -> Times:
