@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tropism.core.clock import SECOND
 from tropism.training.mlmodels.building import import_folder, require_features
 from tropism.training.mlmodels.folder import open_folder
 from tropism.training.mlmodels.registering import register_imported
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    import pyarrow as pa
+
+    from tropism.core.task import Task
     from tropism.wiring import Platform
+
+KNOWN = 1_000
+"""Rows of the task's own that a converted model is compared with its original on, the newest, beside random ones."""
 
 
 class ImportedVersion(NamedTuple):
@@ -43,8 +50,26 @@ def import_model(
     if python is not None:
         from tropism.training.mlmodels.converting import Converter
 
-        convert = Converter(task, folder, python, seconds)
+        convert = Converter(task, folder, python, seconds, newest_rows(platform, task, KNOWN))
     found = import_folder(open_folder(folder), task, convert)
     now = platform.clock.now()
     number = register_imported(platform.registry, platform.blobs, task, found, now=now, actor=actor, source=str(folder))
     return ImportedVersion(number, found.facts)
+
+
+def newest_rows(platform: Platform, task: Task, most: int) -> pa.Table:
+    """What a task was last asked, a column a feature; of what is in the lake, at most so many rows."""
+    import pyarrow as pa
+
+    from tropism.feedback.schemas import PREDICTIONS, feature_fields, predictions_name
+
+    features, name, now = task.learnt.flat.features, predictions_name(task.name), platform.clock.now()
+    schema = pa.schema([PREDICTIONS.field("at"), *feature_fields(features)])
+    span, found = 60 * SECOND, schema.empty_table()
+    if platform.lake.version(name) >= 0:
+        found = platform.lake.read(name, schema=schema, since=now - span)
+        while found.num_rows < most and span < now:  # a busy task has more in a day than fits into memory
+            span *= 4
+            found = platform.lake.read(name, schema=schema, since=max(now - span, 0))
+    newest = found.sort_by([("at", "descending")]).slice(0, most).drop_columns(["at"])
+    return newest.rename_columns([feature.name for feature in features])

@@ -19,8 +19,9 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `host`, `port`: the public address, served by the data plane. `control_host`, `control_port`: where
     the control plane listens, and where the data plane passes on to it whatever it does not serve itself.
     `workers`: how many data planes `tropism up` starts behind the one public address.
-    `max_body_bytes`: largest request body. `max_artifact_bytes`: largest file that MLflow's clients send. `max_rows`: most rows of one predict request, and most outcomes of
-    one outcomes request. `max_inflight`: requests worked on at once; more are told to come back.
+    `max_body_bytes`: largest request body. `max_artifact_bytes`: largest file that MLflow's clients send.
+    `max_rows`: most rows of one predict request, and most outcomes of one outcomes request.
+    `max_inflight`: requests worked on at once; more are told to come back.
     `rate_limit`: requests a second from one caller, by his key or address, 0 for any; `rate_burst`: at once.
     `keep_alive`: how long an idle connection is kept. `grpc_port`: where the Open Inference Protocol is spoken
     over gRPC, 0 for nowhere. `enable_gpu`: run ONNX models on the GPU. `future_tolerance`: how far ahead of this

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import threading
 import uuid
@@ -136,3 +137,76 @@ def test_a_kind_of_url_whose_package_is_missing_says_what_to_install() -> None:
             Blobs("s3://bucket/models")
     else:
         pytest.skip("s3fs is installed here")
+
+
+def test_pieces_that_come_one_by_one_are_one_blob_under_its_digest(blobs: Blobs) -> None:
+    with blobs.incoming() as incoming:
+        for _ in range(3):
+            incoming.write(b"x" * 1_000)
+        assert list(blobs.digests()) == []
+        digest = incoming.keep()
+
+    assert (digest, incoming.size) == (hashlib.sha256(b"x" * 3_000).hexdigest(), 3_000)
+    assert blobs.get(digest) == b"x" * 3_000
+    assert list(blobs.digests()) == [digest]
+    with blobs.open(digest) as file:
+        assert file.read() == b"x" * 3_000
+
+
+def test_what_was_not_kept_leaves_nothing_behind(blobs: Blobs, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), blobs.incoming() as incoming:
+        incoming.write(b"half of it")
+        raise ZeroDivisionError
+
+    assert list(blobs.digests()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_same_content_twice_is_one_blob_and_heals_a_damaged_copy(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path))
+    digest = blobs.put(b"the model")
+    (file,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    file.write_bytes(b"the modeL")
+    with pytest.raises(ArtifactTampered, match=digest):
+        blobs.open(digest)
+
+    with blobs.incoming() as incoming:
+        incoming.write(b"the model")
+        assert incoming.keep() == digest
+
+    assert blobs.get(digest) == b"the model"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+
+
+def test_an_open_blob_can_be_read_to_its_end_although_it_is_deleted(blobs: Blobs) -> None:
+    digest = blobs.put(b"x" * 100_000)
+    with blobs.open(digest) as file:
+        blobs.delete(digest)
+        assert len(file.read()) == 100_000
+    with pytest.raises(NotFound):
+        blobs.open(digest)
+
+
+def test_no_room_for_a_piece_is_said_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path))
+    with blobs.incoming() as incoming, file_size_limit(150_000), pytest.raises(DiskFull):
+        for _ in range(4):
+            incoming.write(b"x" * 50_000)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_process_left_goes_with_a_later_blob(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path))
+    left = [tmp_path / "temporary" / name for name in ("old", "young")]
+    left[0].parent.mkdir()
+    for file in left:
+        file.write_bytes(b"half")
+    os.utime(left[0], (1e9, 1e9))
+
+    with blobs.incoming() as incoming:
+        incoming.write(b"whole")
+        digest = incoming.keep()
+
+    assert list(blobs.digests()) == [digest]
+    assert [file.exists() for file in left] == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import get_running_loop, to_thread
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ from tropism.entrypoints.api.protocols.server_sent import PredictionEvents
 from tropism.entrypoints.api.protocols.subscriptions import Subscriptions
 from tropism.entrypoints.api.protocols.websocket import PredictionStream
 from tropism.entrypoints.api.routing import predicting, route
+from tropism.entrypoints.api.transfers import Transfers
 from tropism.serving.computing import Computing
 from tropism.serving.meters import Meters
 from tropism.serving.mirroring import Mirroring
@@ -146,6 +148,7 @@ class DataPlane:
         self._streams = (
             PredictionEvents(self._core, self.subscriptions),
             PredictionStream(self._core, admit=self._admits),
+            Transfers(self._forwarder, settings, self.meters, self._let_in, partial(self.count_failure, "")),
         )
         self._background = Background(self._core, self.subscriptions, meeting)
         self._reads = {"healthz": _healthz, "readyz": self._readyz, "metrics": self._metrics}
@@ -196,12 +199,7 @@ class DataPlane:
             return self._wrong_method(scope, found)
         if found is not None and found.name in self._reads:
             return self._reads[found.name]()
-        if self.meters.in_flight > self._settings.max_inflight:
-            fault = Fault("requests in flight", str(self.meters.in_flight), "try again in a moment, or send batches")
-            raise Overloaded("too many requests at once", fault)
-        if not self._admits(scope):
-            fix = "wait as long as `retry-after` says; send many rows in one request"
-            raise RateLimited("too many requests from this caller", Fault("http.rate_limit", "used up", fix))
+        self._let_in(scope)
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._body_seconds)
         except (TooLarge, MalformedBody) as error:
@@ -220,6 +218,15 @@ class DataPlane:
         if found.name == "compute":
             return Reply(200, await self._computing.compute(body))
         return Reply(202, await self._outcomes.accept(body))
+
+    def _let_in(self, scope: Scope) -> None:
+        """Raises: Overloaded, RateLimited: it has to come back later."""
+        if self.meters.in_flight > self._settings.max_inflight:
+            fault = Fault("requests in flight", str(self.meters.in_flight), "try again in a moment, or send batches")
+            raise Overloaded("too many requests at once", fault)
+        if not self._admits(scope):
+            fix = "wait as long as `retry-after` says; send many rows in one request"
+            raise RateLimited("too many requests from this caller", Fault("http.rate_limit", "used up", fix))
 
     def _admits(self, scope: Scope) -> bool:
         return self.rates.admit(_key(scope), scope.get("client"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tropism.core.errors import Fault, NotReady
 from tropism.entrypoints.api.asgi import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import httpx
 
     from tropism.entrypoints.api.asgi import Headers, Scope
@@ -50,16 +53,33 @@ class Forwarder:
         Raises:
             NotReady: it is away, or did not answer in time.
         """
+        async with self.reply(scope, body) as response:
+            content = b"".join([chunk async for chunk in response.aiter_raw()])
+            return Reply(response.status_code, content, reply_headers(response))
+
+    @asynccontextmanager
+    async def reply(
+        self, scope: Scope, content: bytes | AsyncIterator[bytes], more: Headers | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """The control plane's reply once its head is there; what follows is still to be read.
+
+        `content`: the request's body, whole or as it comes; what its iterator raises is raised here, and the control
+        plane sees a caller who went away. `more`: headers of the request beside the caller's.
+
+        Raises:
+            NotReady: it is away, or did not answer in time; also when that happens while the reply is read.
+        """
         import httpx
 
         client = self.open()
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         url = httpx.URL(scheme="http", host=self._host, port=self._port, raw_path=target)
-        request = client.build_request(scope["method"], url, headers=_request_headers(scope), content=body)
+        headers = [*_request_headers(scope), *(more or [])]
+        request = client.build_request(scope["method"], url, headers=headers, content=content)
         try:
             response = await client.send(request, stream=True)
             try:
-                content = b"".join([chunk async for chunk in response.aiter_raw()])
+                yield response
             finally:
                 await response.aclose()
         except httpx.TimeoutException as error:
@@ -69,8 +89,6 @@ class Forwarder:
             fix = "try again in a moment; `tropism status` shows whether it runs"
             fault = Fault("control plane", f"{self._host}:{self._port}", fix)
             raise NotReady("the control plane is away; predictions and outcomes go on", fault) from error
-        kept = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _OWN_HOP]
-        return Reply(response.status_code, content, kept)
 
     def open(self) -> httpx.AsyncClient:
         """The client, made with the first call: importing it takes a moment, best spent while starting up."""
@@ -85,6 +103,12 @@ class Forwarder:
         """Closes the connections."""
         if self._made is not None:
             await self._made.aclose()
+
+
+def reply_headers(response: httpx.Response, also: frozenset[bytes] = frozenset()) -> Headers:
+    """The headers of a reply that speak of the message; `also`: those that are kept although they do not."""
+    dropped = _OWN_HOP - also
+    return [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in dropped]
 
 
 def _request_headers(scope: Scope) -> Headers:

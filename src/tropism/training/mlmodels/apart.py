@@ -1,4 +1,5 @@
-"""Runs the conversion in a process apart: nothing of our environment, a folder of its own, limits, no network.
+"""Runs the conversion in a process apart: PATH and the language of our environment, a folder of its own, limits, no
+network where it can be taken away.
 
 It is no jail. The process runs as the same user, so only code that one would run oneself belongs there; what it
 gives back is plain data, and is audited like anything else.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tropism.core.faults import shown
 from tropism.training.mlmodels.folder import MOST_FILE, refused
 
 if TYPE_CHECKING:
@@ -94,10 +96,18 @@ def isolates() -> bool:
 
 
 def _copy(folder: Path, to: Path) -> None:
-    size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
-    if size > _MOST_FOLDER:
-        raise refused("folder", f"{size} bytes", f"a folder has at most {_MOST_FOLDER}")
-    shutil.copytree(folder, to)
+    """Raises `ArtifactRefused` for a link, which may lead anywhere, for what is no file, and where it is too much."""
+    try:
+        size = 0
+        for one in folder.rglob("*"):
+            if one.is_symlink() or not (one.is_file() or one.is_dir()):
+                raise refused("folder", shown(one.name), "it has files and folders only: copy what a link leads to")
+            size += one.stat().st_size
+        if size > _MOST_FOLDER:
+            raise refused("folder", f"{size} bytes", f"a folder has at most {_MOST_FOLDER}")
+        shutil.copytree(folder, to)
+    except OSError as error:
+        raise refused("folder", str(error)[:200], "it must be one that can be read, and copied once") from error
 
 
 def _run(command: list[str], root: Path, seconds: float) -> None:

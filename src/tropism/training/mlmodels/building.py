@@ -87,7 +87,8 @@ def _read(folder: ModelFolder, task: Task, convert: Callable[[ModelFolder, str],
             return name, _READERS[name](folder, task)
     coded = [name for name in CONVERTED if name in flavors]
     if coded and convert is not None:
-        return coded[0], convert(folder, coded[0])
+        with readable("the conversion", "look at what it gives: a list of numbers a row"):
+            return coded[0], convert(folder, coded[0])
     names = ", ".join(sorted(flavors))
     if coded:
         fix = "reading it runs code: convert it in a process apart (--convert --python PYTHON), or log it as ONNX"
@@ -108,19 +109,18 @@ def _rows(folder: ModelFolder, encoding: Encoding, ranges: Floats | None) -> Flo
             drawn[:, index] = rng.integers(-1, len(column.categories) or 1, size=_ROWS)
         elif column.type == "boolean":
             drawn[:, index] = rng.integers(0, 2, size=_ROWS)
-    example = _example(folder)
-    return np.vstack([encoding.rows(example), drawn]) if example else drawn
+    return np.vstack([_example(folder, encoding), drawn])
 
 
-def _example(folder: ModelFolder) -> list[dict[str, Any]]:
-    """Rows of the input example; none where it cannot be read."""
+def _example(folder: ModelFolder, encoding: Encoding) -> Floats:
+    """Encoded rows of the input example; none where it cannot be read."""
     path = folder.described.example
     with suppress(TropismError, msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError):
         if path:
             found = msgspec.json.decode(folder.file(path, "saved_input_example_info"))
             names = [str(name) for name in found["columns"]]
-            return [dict(zip(names, row, strict=True)) for row in found["data"][:_ROWS]]
-    return []
+            return encoding.rows([dict(zip(names, row, strict=True)) for row in found["data"][:_ROWS]])
+    return np.empty((0, len(encoding.facts.columns)))
 
 
 def _sample(found: Found, rows: Floats) -> tuple[Sample, str]:

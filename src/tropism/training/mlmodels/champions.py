@@ -69,7 +69,7 @@ class Champions:
         if champion == version:
             return
         policy = registry.tasks.get(task).policy
-        waiting = [one for one in registry.approvals.pending(task) if one.version == version]
+        waiting = [one for one in registry.approvals.open(task) if one.version == version]
         decision = waiting[0].decision_id if waiting else self._identifiers.new(now, task_tag(task))
         try:
             registry.promotion.promote(

@@ -30,6 +30,8 @@ def _limit(asked: dict[str, Any]) -> None:
 
 def _sklearn(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
     model = import_module("mlflow.sklearn").load_model(asked["folder"])
+    if type(model).__module__.startswith("lightgbm."):
+        return _boosted(asked, rows, model)
     numpy, skl2onnx = import_module("numpy"), import_module("skl2onnx")
     single = rows.astype(numpy.float32)
     options = {"zipmap": False} if hasattr(model, "predict_proba") else None
@@ -49,7 +51,11 @@ def _sklearn(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
 
 
 def _lightgbm(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
-    model = import_module("mlflow.lightgbm").load_model(asked["folder"])
+    return _boosted(asked, rows, import_module("mlflow.lightgbm").load_model(asked["folder"]))
+
+
+def _boosted(asked: dict[str, Any], rows: Any, model: Any) -> dict[str, Any]:
+    """A booster of LightGBM, or a class of its that looks like scikit-learn's."""
     booster = getattr(model, "booster_", model)
     Path(asked["model"]).write_text(booster.model_to_string())
     if booster is model:
@@ -60,7 +66,11 @@ def _lightgbm(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
 
 def _pytorch(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
     torch = import_module("torch")
-    model = import_module("mlflow.pytorch").load_model(asked["folder"], map_location="cpu").eval()
+    model = import_module("mlflow.pytorch").load_model(asked["folder"], map_location="cpu")
+    try:
+        model.eval()
+    except NotImplementedError:  # an exported program (pt2): it has no modes, and its exporter must not ask for them
+        model = _modeless(torch, model)
     given = torch.tensor(rows, dtype=torch.float32)
     with torch.no_grad():
         scores = model(given).numpy()
@@ -71,6 +81,15 @@ def _pytorch(asked: dict[str, Any], rows: Any) -> dict[str, Any]:
         torch.onnx.export(model, (given[:2],), asked["model"], opset_version=17, **settings)
     scores = scores.reshape(len(rows), -1)
     return {"kind": "onnx", "scores": scores[:, -1:].tolist() if _binary(asked, scores) else scores.tolist()}
+
+
+def _modeless(torch: Any, program: Any) -> Any:
+    """A module that runs a program and does not know it as a part of its own."""
+    for one in program.parameters():
+        one.requires_grad_(False)
+    made = torch.nn.Module()
+    made.forward = program.forward
+    return made
 
 
 def _binary(asked: dict[str, Any], scores: Any) -> bool:
@@ -85,6 +104,13 @@ def _scores(model: Any, rows: Any, kind: str) -> dict[str, Any]:
         raise TypeError(f"{type(model).__name__} gives no probabilities")
     scores, classes = model.predict_proba(rows), [str(one) for one in model.classes_]
     return {"scores": (scores[:, 1:] if kind == "binary" else scores).tolist(), "classes": classes}
+
+
+def _told(error: BaseException) -> str:
+    """What went wrong first: what was raised because of it may quote the whole model."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"[:1_000]
 
 
 def _versions() -> dict[str, str]:
@@ -106,7 +132,7 @@ def main(path: str) -> int:
         work = {"sklearn": _sklearn, "lightgbm": _lightgbm, "pytorch": _pytorch}[asked["flavor"]]
         answer = {**work(asked, rows), "packages": _versions()}
     except Exception as error:  # noqa: BLE001 - whoever asked is told
-        answer = {"error": f"{type(error).__name__}: {error}"[:1_000]}
+        answer = {"error": _told(error)}
     Path(asked["answer"]).write_text(json.dumps(answer))
     return 0
 

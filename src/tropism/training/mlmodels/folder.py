@@ -121,6 +121,8 @@ def _loaded(data: bytes) -> object:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MOST_DEPTH:
                 raise refused(NAME, f"nested more than {_MOST_DEPTH} deep", "write it as MLflow does")
+            if getattr(event, "value", "") == "<<":  # merges of merges unfold to any length
+                raise refused(NAME, "a merge key, <<", "write out what it merges")
         return yaml.load(data, Loader=loader)
     except yaml.YAMLError as error:
         raise refused(NAME, str(error).replace("\n", " ")[:200], "write it as YAML") from error

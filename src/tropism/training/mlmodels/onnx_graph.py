@@ -45,6 +45,7 @@ class ForeignGraph:
                 raise refused(f"input {one.name}", "no numbers", fix)
         self.names = [one.name for one in self._inputs] if len(self._inputs) > 1 else []
         self.width = len(self.names) or self._declared()
+        _free_names(graph)
 
     def _declared(self) -> int | None:
         if not self._inputs:
@@ -154,6 +155,16 @@ class ForeignGraph:
                 return next((int(one.i) for one in node.attribute if one.name == "n_targets"), None)
             name = node.input[0]
         return None
+
+
+def _free_names(graph: Any) -> None:
+    """Gives other names to tensors that are called as ours are."""
+    ours = {name: f"{name}:foreign" for name in ("input", "scores")}
+    for one in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        one.name = ours.get(one.name, one.name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [ours.get(name, name) for name in names]
 
 
 def _needed(nodes: list[Any]) -> list[Any]:

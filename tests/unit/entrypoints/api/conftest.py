@@ -107,6 +107,7 @@ class Plane:
         self.settings = HttpSettings(max_body_bytes=10_000, max_rows=20, max_inflight=3)
         self.journal = JournalWriter(root, JournalSettings(fsync="os", reserve=reserve))
         self.control: Callable[[httpx.Request], httpx.Response] = lambda request: httpx.Response(404)
+        self.forwarder: Forwarder | None = None
         self.serve(Half())
 
     def serve(self, model: Any, degraded: tuple[str, ...] = ()) -> None:
@@ -121,7 +122,7 @@ class Plane:
             clock=self.clock,
             identifiers=Identifiers(),
             settings=self.settings,
-            forwarder=Forwarder("127.0.0.1", 8701, 1.0, transport),
+            forwarder=self.forwarder or Forwarder("127.0.0.1", 8701, 1.0, transport),
         )
 
     def recorded(self) -> int:

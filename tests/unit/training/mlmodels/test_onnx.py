@@ -58,6 +58,14 @@ def test_of_two_probabilities_the_second_is_the_score(write: Write, task: Task) 
     assert score == pytest.approx(_expected(1.5, 3.0), abs=1e-6)
 
 
+def test_tensors_may_be_called_as_ours_are(write: Write, task: Task) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["input"]), helper.make_node("Softmax", ["input"], ["scores"])]
+    data = _graph(nodes, [_value("x", "N", 2)], [_value("scores", "N", 2)])
+    folder = write("onnx", {"data": "model.onnx"}, data, _COLUMNS)
+    found = import_folder(open_folder(folder), task)
+    assert found.model.predict_rows([{"age": 3.0, "amount": 1.5}])[0, 0] == pytest.approx(_expected(1.5, 3.0), abs=1e-6)
+
+
 def test_columns_with_an_input_each_and_labels_beside_the_scores_are_brought_together(write: Write, task: Task) -> None:
     classifier = helper.make_node(
         "LinearClassifier",

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response, StreamingResponse
 
-from tropism.core.errors import TropismError
-from tropism.entrypoints.api.mlflow.calls import Call, OneRun, Text, context, read_body
+from tropism.core.errors import Fault, TooLarge, TropismError
+from tropism.entrypoints.api.mlflow.calls import Call, OneRun, Text, context
 from tropism.entrypoints.api.mlflow.errors import DISABLED, refusal_of, refuse
 from tropism.registry.tracking.checks import invalid, require_path
 from tropism.registry.tracking.experiments import ARTIFACTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
     from tropism.entrypoints.api.mlflow.calls import Context
     from tropism.registry.tracking.files import File
+    from tropism.storage.blobs import Incoming
 
-LARGEST = 1 << 30
-"""Bytes of the largest file: it is held in memory while it is stored."""
+_PIECE = 1 << 20
+"""Bytes of a file that are in memory at once."""
+_GONE = 499
 _HEADERS = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
 # MLflow's clients look for these words, and send the file whole instead.
 _WHOLE = "Multipart upload is not supported for the current artifact repository: send the file whole, by PUT"
@@ -55,7 +61,7 @@ async def _list(request: Request) -> Response:
 
 async def file(request: Request) -> Response:
     """Stores, sends or removes a file; removes a folder with all in it."""
-    work = {"PUT": _put, "GET": _get, "DELETE": _delete}[request.method]
+    work = {"PUT": _put, "GET": _get, "HEAD": _get, "DELETE": _delete}[request.method]
     return await _answered(work(request))
 
 
@@ -66,15 +72,46 @@ async def refuse_parts(_: Request) -> Response:
 
 async def _put(request: Request) -> Response:
     at, path = context(request), request.path_params["path"]
-    require_path(path)  # before the body, which may be long
-    data = await read_body(request, LARGEST)
-    await run_in_threadpool(at.tracking.files.put, path, data, at.now)
+    files, most = at.tracking.files, request.app.state.platform.settings.http.max_artifact_bytes
+    incoming = await run_in_threadpool(files.receive, path)  # before the body, which may be long
+    try:
+        await _take_in(request, incoming, most)
+        await run_in_threadpool(files.keep, path, incoming, at.now)
+    except ClientDisconnect:
+        return Response(status_code=_GONE)  # nobody is there to read it
+    finally:
+        await run_in_threadpool(incoming.close)
     return _json({})
 
 
+async def _take_in(request: Request, incoming: Incoming, most: int) -> None:
+    """Writes a body as it comes. Raises: TooLarge: it has more than `most` bytes; DiskFull, NotWritable."""
+    waiting = bytearray()
+    async for chunk in request.stream():
+        waiting += chunk
+        if incoming.size + len(waiting) > most:
+            fix = f"send {most} bytes at most (http.max_artifact_bytes)"
+            raise TooLarge("the file is too large", Fault("body", f"over {most} bytes", fix))
+        if len(waiting) >= _PIECE:
+            await run_in_threadpool(incoming.write, waiting)
+            waiting = bytearray()
+    if waiting:
+        await run_in_threadpool(incoming.write, waiting)
+
+
 async def _get(request: Request) -> Response:
-    data = await run_in_threadpool(context(request).tracking.files.get, request.path_params["path"])
-    return Response(data, media_type="application/octet-stream", headers=_HEADERS)
+    file = await run_in_threadpool(context(request).tracking.files.open, request.path_params["path"])
+    headers = {**_HEADERS, "content-length": str(os.fstat(file.fileno()).st_size)}
+    if request.method == "HEAD":
+        file.close()
+        return Response(headers=headers, media_type="application/octet-stream")
+    return StreamingResponse(_pieces(file), media_type="application/octet-stream", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 async def _delete(request: Request) -> Response:

@@ -16,6 +16,7 @@ from tropism.core.errors import (
     NotWritable,
     PolicyRefused,
     RateLimited,
+    TooLarge,
     TropismError,
 )
 
@@ -30,6 +31,7 @@ class Refusal(NamedTuple):
 _REFUSALS: dict[type[TropismError], Refusal] = {
     TropismError: Refusal("INTERNAL_ERROR", 500),
     InputError: Refusal("INVALID_PARAMETER_VALUE", 400),
+    TooLarge: Refusal("BAD_REQUEST", 413),
     PolicyRefused: Refusal("PERMISSION_DENIED", 403),
     NotFound: Refusal("RESOURCE_DOES_NOT_EXIST", 404),
     Conflict: Refusal("RESOURCE_ALREADY_EXISTS", 400),

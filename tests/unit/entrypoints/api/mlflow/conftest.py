@@ -13,6 +13,7 @@ from tropism.core.clock import SECOND, ManualClock
 from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.mlflow import router
 from tropism.registry.tracking import Tracking
+from tropism.serving import HttpSettings
 from tropism.storage.blobs import Blobs
 from tropism.storage.tables import Database
 
@@ -55,7 +56,10 @@ def tracking(tmp_path: Path) -> Iterator[Tracking]:
 @pytest.fixture
 async def client(tracking: Tracking) -> AsyncIterator[Client]:
     app = FastAPI()
-    app.state.platform = SimpleNamespace(tracking=tracking, clock=ManualClock(1_700_000_000 * SECOND))
+    settings = SimpleNamespace(http=HttpSettings(max_artifact_bytes=3_000_000))
+    app.state.platform = SimpleNamespace(
+        tracking=tracking, clock=ManualClock(1_700_000_000 * SECOND), settings=settings
+    )
     app.include_router(router)
     app.add_middleware(JsonBodies)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tropism") as http:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 _BASE = "/api/2.0/mlflow-artifacts/artifacts"
 
@@ -63,3 +67,62 @@ async def test_parts_of_files_are_refused_in_words_that_clients_know(client: Any
     assert response.json()["message"].startswith(
         "Multipart upload is not supported for the current artifact repository"
     )
+
+
+async def test_a_file_of_several_pieces_comes_back_and_its_size_is_told(client: Any) -> None:
+    data = bytes(range(256)) * 10_000
+    assert (await client.http.put(f"{_BASE}/0/big.bin", content=data)).status_code == 200
+    assert (await client.http.get(f"{_BASE}/0/big.bin")).content == data
+    head = await client.http.head(f"{_BASE}/0/big.bin")
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(data)))
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_file_above_the_limit_is_refused_and_leaves_nothing(
+    client: Any, tmp_path: Path, announced: bool
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 100_000
+
+    content = b"x" * 4_000_000 if announced else pieces()
+    response = await client.http.put(f"{_BASE}/0/big.bin", content=content)
+    assert response.status_code == 413
+    assert "http.max_artifact_bytes" in response.json()["message"]
+    assert (await client.http.get(f"{_BASE}/0/big.bin")).status_code == 404
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(client: Any, tmp_path: Path) -> None:
+    messages = [{"type": "http.request", "body": b"x" * 1_500_000, "more_body": True}, {"type": "http.disconnect"}]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "PUT",
+        "scheme": "http",
+        "path": f"{_BASE}/0/big.bin",
+        "raw_path": b"",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+    }
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(_: Any) -> None: ...
+
+    await client.http._transport.app(scope, receive, send)
+    assert messages == []
+    assert (await client.http.get(f"{_BASE}/0/big.bin")).status_code == 404
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+
+
+async def test_a_changed_content_is_not_sent(client: Any, tmp_path: Path) -> None:
+    await client.http.put(f"{_BASE}/0/a", content=b"12345")
+    (file,) = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    file.write_bytes(b"12346")
+    response = await client.http.get(f"{_BASE}/0/a")
+    assert response.status_code == 500
+    assert "is not what was stored" in response.json()["message"]

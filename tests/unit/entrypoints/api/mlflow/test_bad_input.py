@@ -10,6 +10,7 @@ import pytest
 from tropism.entrypoints.api.mlflow import (
     artifacts,
     experiments,
+    logged,
     metrics,
     registered,
     runs,
@@ -17,7 +18,7 @@ from tropism.entrypoints.api.mlflow import (
     versions,
 )
 
-_MODULES = (server, experiments, runs, metrics, artifacts, registered, versions)
+_MODULES = (server, experiments, runs, metrics, artifacts, logged, registered, versions)
 _CALLS = [call for module in _MODULES for call in module.CALLS]
 _ODD: list[Any] = [
     None,
@@ -45,7 +46,7 @@ async def test_odd_values_are_refused_and_never_fail(client: Any, call: Any) -> 
     bodies = [dict.fromkeys(fields, odd) for odd in _ODD] + [{}]
     bodies += [{name: odd} for name, odd in itertools.product(fields, _ODD)]
     for body in bodies:
-        path = f"/api/2.0/mlflow/{call.path}"
+        path = "/api/2.0/mlflow/" + call.path.replace("{model_id}", "m-1").replace("{tag_key:path}", "a")
         if call.method == "GET":
             query = [(name, str(value)) for name, value in body.items() if value is not None]
             response = await client.http.get(path, params=query)
@@ -120,3 +121,24 @@ async def test_a_batch_with_one_bad_value_stores_nothing(client: Any) -> None:
     assert status == 400
     _, body = await client.get("runs/get", run_id=run_id)
     assert body["run"]["data"]["metrics"] == []
+
+
+@pytest.mark.parametrize("path", ["runs/search", "logged-models/search"])
+async def test_searches_that_no_database_could_answer_are_refused(client: Any, path: str) -> None:
+    fields = [{"field_name": f"metrics.m{index}"} for index in range(80)]
+    orders = fields if path.startswith("logged") else [one["field_name"] for one in fields]
+    for sent in ({"order_by": orders}, {"experiment_ids": [str(one) for one in range(300_000)]}):
+        status, body = await client.post(path, **{"experiment_ids": ["0"], **sent})
+        assert status == 400
+        assert next(iter(sent)) in body["message"]
+
+
+@pytest.mark.parametrize("digits", [400, 5_000])
+async def test_a_number_of_many_digits_is_larger_than_any_metric(client: Any, digits: int) -> None:
+    run_id = await client.run()
+    await client.post("runs/log-metric", run_id=run_id, key="loss", value=1e300, timestamp=1)
+    for operator, found in ((">", 0), ("<", 1)):
+        text = f"metrics.loss {operator} {'9' * digits}"
+        status, body = await client.post("runs/search", experiment_ids=["0"], filter=text)
+        assert status == 200
+        assert len(body["runs"]) == found

@@ -122,3 +122,27 @@ async def test_openfeature_asks_for_all_flags(control: httpx.AsyncClient) -> Non
     assert (same.status_code, same.content) == (304, b"")
     await put(control, body={})
     assert (await control.post(path, json=body, headers=known)).json()["flags"][0]["variant"] == "off"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"description": "\\ud800"}',
+        '{"variants": {"\\ud800": true}}',
+        '{"type": "json", "variants": {"a": {"b": "\\ud800"}}, "default": "a"}',
+        '{"rules": [{"when": "a == \'\\ud800\'", "serve": "on"}]}',
+        '{"type": "json", "variants": {"a": ' + "[" * 60 + "]" * 60 + '}, "default": "a"}',
+    ],
+)
+async def test_what_could_not_be_sent_back_is_refused(control: httpx.AsyncClient, body: str) -> None:
+    reply = await control.put("/v1/flags/odd", content=body)
+    assert reply.status_code in (400, 422), reply.text
+    assert reply.json()["faults"]
+    assert (await control.get("/v1/flags")).json() == {"flags": []}
+
+
+async def test_half_a_character_in_an_environment_is_refused(control: httpx.AsyncClient) -> None:
+    await put(control)
+    reply = await control.post("/v1/flags/beta/toggle", content='{"enabled": true, "environment": "\\ud800"}')
+    assert reply.status_code == 422
+    assert "ud800" in reply.text
