@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from tropism.core.axes import nice_ticks
 from tropism.core.clock import SECOND
 from tropism.entrypoints.replay.ordering import START
-from tropism.monitoring.health.axes import nice_ticks
 
 
 def event_ticks(low: int, high: int, count: int = 6) -> list[tuple[int, str]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tropism.core import svg
+from tropism.core.axes import Scale, nice_ticks, tick_text, time_ticks
 from tropism.entrypoints.replay.axes import event_ticks, moment_text
 from tropism.entrypoints.replay.wording import figure
-from tropism.monitoring.health import svg
-from tropism.monitoring.health.axes import Scale, nice_ticks, tick_text, time_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

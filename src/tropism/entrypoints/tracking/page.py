@@ -7,9 +7,10 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from tropism.core import svg
 from tropism.core.clock import iso
+from tropism.entrypoints.tracking.recommending import better_of
 from tropism.loop.runs import drawing
-from tropism.monitoring.health import svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +37,7 @@ def charts(comparison: RunComparison) -> list[str]:
     for metric, values in comparison.metrics.items():
         rows = [(name, value) for name, value in zip(names, values, strict=True) if value is not None]
         ranges = [_range(run, metric) for run, value in zip(comparison.runs, values, strict=True) if value is not None]
-        found.append(drawing.bars(metric, rows, ranges))
+        found.append(drawing.bars(_titled(metric), rows, ranges))
     found += _scatters(comparison, names)
     if comparison.correlations:
         found.append(_heat_map(comparison.correlations))
@@ -66,7 +67,8 @@ def as_page(comparison: RunComparison) -> str:
         f"<p>Not known:</p><ul>{unknown}</ul>" if unknown else "",
         "<h2>Runs</h2>" + _table(("run", "experiment", "status", "started", "id"), _runs(comparison.runs)),
         _params(comparison),
-        "<h2>Charts</h2>" + "".join(f'<div class="wide">{one}</div>' for one in charts(comparison)),
+        "<h2>Charts</h2><p>Thin lines over bars are 95% intervals, where runs logged them.</p>"
+        + "".join(f'<div class="wide">{one}</div>' for one in charts(comparison)),
         _correlation_table(comparison.correlations),
         _tests(comparison),
         f"<h2>Left out</h2><ul>{notes}</ul>" if notes else "",
@@ -82,13 +84,30 @@ def _by_step(comparison: RunComparison) -> Iterable[str]:
     metrics = sorted({curve.metric for found in comparison.curves.values() for curve in found})
     names = _names(comparison.runs)
     for metric in metrics:
-        series = [
-            (name, [(float(step), value) for step, value in curve.points])
-            for run, name in zip(comparison.runs, names, strict=True)
+        found = [
+            (place, (name, [(float(step), value) for step, value in curve.points]))
+            for place, (run, name) in enumerate(zip(comparison.runs, names, strict=True))
             for curve in comparison.curves[run.id]
             if curve.metric == metric
         ]
-        yield drawing.lines(f"{metric} by step", series, "step", metric)
+        across = _across(metric)
+        series, places = [one for _, one in found], [place for place, _ in found]
+        yield drawing.lines(f"{metric} by {across}", series, across, metric, colours=places)
+
+
+def _across(metric: str) -> str:
+    """What the steps of a metric are."""
+    if metric.startswith("curve_"):
+        return "number of trees"
+    return "number of the candidate" if metric == "candidate_loss" else "step"
+
+
+def _titled(metric: str) -> str:
+    """A metric with its unit, and with what is better of it."""
+    if metric.endswith("_seconds"):
+        return f"{metric.removesuffix('_seconds')} time (s, less is better)"
+    better = better_of(metric)
+    return metric if better is None else f"{metric} ({better} is better)"
 
 
 def _scatters(comparison: RunComparison, names: Sequence[str]) -> list[str]:

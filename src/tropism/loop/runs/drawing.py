@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from tropism.monitoring.health import svg
-from tropism.monitoring.health.axes import Scale, nice_ticks, tick_text
+from tropism.core import svg
+from tropism.core.axes import Scale, nice_ticks, tick_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +20,28 @@ STYLE = """
 svg{font:12px system-ui,sans-serif;background:#fff}
 text{fill:#333}.title{font-weight:600;font-size:14px}.axis{fill:#555}
 .grid{stroke:#ddd}.diagonal{stroke:#999;stroke-dasharray:4 3}.series{fill:none;stroke-width:2}
-.cell{stroke:#fff}.error{stroke:#333;stroke-width:1.5}
+.light{fill:#fff}.cell{stroke:#fff}.error{stroke:#333;stroke-width:1.5}
 """
 _LONGEST = 28
+_LETTER = 7.0
+"""Width of a letter, about."""
+_SLOPE = 0.71
+"""Sine of 45 degrees: a name that is slanted so takes that share of its length, across and upwards."""
+_DARK = 0.6
+_LARGEST = 1e300
 
 
 def lines(
-    title: str, series: Sequence[tuple[str, Sequence[Pair]]], x_name: str, y_name: str, *, diagonal: bool = False
+    title: str,
+    series: Sequence[tuple[str, Sequence[Pair]]],
+    x_name: str,
+    y_name: str,
+    *,
+    diagonal: bool = False,
+    colours: Sequence[int] | None = None,
 ) -> str:
-    """A line for each name, over points (x, y) in order of x. `diagonal`: the line on which y is x."""
+    """A line for each name, over points (x, y) in order of x. `diagonal`: the line on which y is x. `colours`: the
+    place of each in `COLOURS`, by their order unless given."""
     kept = [(name, _finite(points)) for name, points in series]
     points = [pair for _, found in kept for pair in found]
     if not points:
@@ -39,33 +51,35 @@ def lines(
     if diagonal:
         low, high = max(x.low, y.low), min(x.high, y.high)
         parts.append(svg.line(x(low), y(low), x(high), y(high), "diagonal"))
-    for index, (name, found) in enumerate(kept):
-        colour = COLOURS[index % len(COLOURS)]
+    places = range(len(kept)) if colours is None else colours
+    for place, (name, found) in zip(places, kept, strict=True):
+        colour = COLOURS[place % len(COLOURS)]
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in found)
         parts.append(svg.element("polyline", points=path, class_="series", stroke=colour))
         parts += [_dot(f"{name}: {a:g}, {b:.4g}", x(a), y(b), 2.5, colour) for a, b in found]
-    return _figure(title, HEIGHT + _ROW * len(kept), [*parts, *_legend([name for name, _ in kept], HEIGHT)])
+    return _figure(title, HEIGHT + _ROW * len(kept), [*parts, *_legend([name for name, _ in kept], places, HEIGHT)])
 
 
 def dots(title: str, points: Sequence[tuple[str, float, float]], x_name: str, y_name: str) -> str:
     """A dot for each (name, x, y)."""
-    kept = [one for one in points if math.isfinite(one[1]) and math.isfinite(one[2])]
+    kept = [(index, one) for index, one in enumerate(points) if _fits(one[1], one[2])]
     if not kept:
         return _empty(title)
-    x, y, frame = _axes([(a, b) for _, a, b in kept], x_name, y_name)
+    x, y, frame = _axes([(a, b) for _, (_, a, b) in kept], x_name, y_name)
     drawn = [
-        _dot(f"{name}: {a:g}, {b:.4g}", x(a), y(b), 5, COLOURS[index % len(COLOURS)])
-        for index, (name, a, b) in enumerate(kept)
+        _dot(f"{name}: {a:g}, {b:.4g}", x(a), y(b), 5, COLOURS[index % len(COLOURS)]) for index, (name, a, b) in kept
     ]
     return _figure(title, HEIGHT, [*frame, *drawn])
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], ranges: Sequence[Pair | None] | None = None) -> str:
     """A bar for each (name, value), from 0. `ranges`: lower and upper bound of each, drawn as a thin line."""
-    kept = [(name, value, span) for (name, value), span in _zipped(rows, ranges) if math.isfinite(value)]
+    kept = [(name, value, span) for (name, value), span in _zipped(rows, ranges) if _fits(value)]
     if not kept:
         return _empty(title)
-    ends = [value for _, value, _ in kept] + [end for _, _, span in kept if span for end in span] + [0.0]
+    ends = (
+        [value for _, value, _ in kept] + [end for _, _, span in kept if span and _fits(*span) for end in span] + [0.0]
+    )
     left = 210.0
     x = Scale(min(ends), max(ends), left, WIDTH - 80)
     parts = []
@@ -76,7 +90,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]], ranges: Sequence[Pair | 
         shape = svg.element("rect", x=start, y=top, width=max(stop - start, 0.5), height=_ROW - 6, fill=colour)
         parts += [svg.hover(f"{name}: {value:.6g}", shape), svg.label(_short(name), left - 8, top + 13, "row", "end")]
         right = stop
-        if span is not None:
+        if span is not None and _fits(*span):
             parts.append(svg.line(x(span[0]), top + 9, x(span[1]), top + 9, "error"))
             right = max(stop, x(span[1]))
         parts.append(svg.label(f"{value:.4g}", right + 6, top + 13, "value"))
@@ -87,10 +101,12 @@ def shades(
     title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[tuple[float | None, str]]]
 ) -> str:
     """A grid: each cell has a value from -1 (orange) over 0 (white) to 1 (blue), or none, and a sentence."""
-    left, top, wide = 210.0, _TOP + 26, max(36.0, min(110.0, 420.0 / max(len(columns), 1)))
+    left, wide = 210.0, max(36.0, min(110.0, 420.0 / max(len(columns), 1)))
+    longest = max((len(_short(name)) for name in columns), default=0) * _LETTER
+    slanted = longest > wide
+    top = _TOP + (26 if not slanted else 20 + longest * _SLOPE)
     parts = [
-        svg.label(_short(name, 14), left + (index + 0.5) * wide, top - 8, "row", "middle")
-        for index, name in enumerate(columns)
+        _heading(_short(name), left + (index + 0.5) * wide, top - 8, slanted) for index, name in enumerate(columns)
     ]
     for place, (name, found) in enumerate(zip(rows, cells, strict=True)):
         at_y = top + place * _ROW
@@ -103,9 +119,17 @@ def shades(
                 "rect", x=at_x, y=at_y, width=wide, height=_ROW, fill=fill, fill_opacity=f"{shade:g}", class_="cell"
             )
             written = "-" if value is None else f"{value:+.2f}"
-            parts.append(svg.hover(sentence, cell, svg.label(written, at_x + wide / 2, at_y + 16, "value", "middle")))
-    width = max(WIDTH, left + wide * len(columns) + 20)
+            kind = "value light" if value is not None and shade > _DARK else "value"
+            parts.append(svg.hover(sentence, cell, svg.label(written, at_x + wide / 2, at_y + 16, kind, "middle")))
+    width = max(WIDTH, left + wide * len(columns) + 20 + (longest * _SLOPE if slanted else 0.0))
     return _figure(title, top + _ROW * len(rows) + 14, parts, width)
+
+
+def _heading(name: str, x: float, y: float, slanted: bool) -> str:
+    """The name of a column, upwards to the right where it is wider than its column."""
+    if not slanted:
+        return svg.label(name, x, y, "row", "middle")
+    return svg.element("text", svg.text(name), x=x, y=y, class_="row", transform=f"rotate(-45 {x:g} {y:g})")
 
 
 def _zipped(
@@ -139,18 +163,23 @@ def _domain(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _finite(points: Sequence[Pair]) -> list[Pair]:
-    return [(a, b) for a, b in points if math.isfinite(a) and math.isfinite(b)]
+    return [(a, b) for a, b in points if _fits(a, b)]
+
+
+def _fits(*values: float) -> bool:
+    """Whether these can be drawn: finite, and so is the distance between any two."""
+    return all(abs(value) <= _LARGEST for value in values)
 
 
 def _dot(sentence: str, x: float, y: float, size: float, colour: str) -> str:
     return svg.hover(sentence, svg.element("circle", cx=x, cy=y, r=size, fill=colour))
 
 
-def _legend(names: Sequence[str], top: float) -> list[str]:
+def _legend(names: Sequence[str], places: Sequence[int], top: float) -> list[str]:
     parts = []
-    for index, name in enumerate(names):
+    for index, (name, place) in enumerate(zip(names, places, strict=True)):
         at = top + _ROW * index
-        parts.append(svg.element("rect", x=_LEFT, y=at, width=14, height=4, fill=COLOURS[index % len(COLOURS)]))
+        parts.append(svg.element("rect", x=_LEFT, y=at, width=14, height=4, fill=COLOURS[place % len(COLOURS)]))
         parts.append(svg.label(_short(name, 70), _LEFT + 22, at + 7, "row"))
     return parts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from tropism.monitoring.health import svg
-from tropism.monitoring.health.axes import Scale, nice_ticks, tick_text, time_ticks
+from tropism.core import svg
+from tropism.core.axes import Scale, nice_ticks, tick_text, time_ticks
 from tropism.monitoring.health.wording import share
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tropism.core.axes import Scale, nice_ticks, tick_text, time_ticks
 from tropism.core.clock import DAY, SECOND
 from tropism.entrypoints.replay.axes import event_ticks
 from tropism.entrypoints.replay.ordering import START
-from tropism.monitoring.health.axes import Scale, nice_ticks, tick_text, time_ticks
 
 HOUR = 3_600 * SECOND
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from tropism.monitoring.health import svg
+from tropism.core import svg
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
 

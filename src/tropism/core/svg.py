@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML may have, however they are written."""
 
 
 def element(name: str, *children: str, **attributes: object) -> str:
@@ -12,7 +16,7 @@ def element(name: str, *children: str, **attributes: object) -> str:
     '<text class="tick" x="1.3">a &lt; b</text>'
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{text(_value(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -20,8 +24,12 @@ def element(name: str, *children: str, **attributes: object) -> str:
 
 
 def text(content: object) -> str:
-    """Text that is safe between tags."""
-    return escape(str(content))
+    """Text that is safe between tags; what XML has no way to say is a question mark.
+
+    >>> text("a\\x0b<b>")
+    'a?&lt;b&gt;'
+    """
+    return escape(_NO_XML.sub("?", str(content)))
 
 
 def label(content: object, x: float, y: float, class_: str, anchor: str = "start") -> str:
