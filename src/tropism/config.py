@@ -14,6 +14,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -256,6 +257,7 @@ def _is_duration(value: object) -> bool:
         return False
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LEAST = {
     ("loop", "threads"): 1,
     ("training", "memory_mb"): 1_024,
@@ -281,7 +283,21 @@ def _tracking_faults(settings: Settings) -> list[Fault]:
         return list(error.faults)
     if "mlflow" in names and not settings.tracking.mlflow_url:
         return [Fault("tracking.mlflow_url", "", "name the other MLflow, such as http://127.0.0.1:5000")]
+    if "mlflow" in names and _is_here(settings.tracking.mlflow_url, settings.http):
+        fix = "name another MLflow: this project's own store has every run already"
+        return [Fault("tracking.mlflow_url", settings.tracking.mlflow_url, fix)]
     return []
+
+
+def _is_here(url: str, http: HttpSettings) -> bool:
+    """Whether an address is that of this very project, as far as can be told without asking it."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return False
+    own = {(http.host, http.port), (http.control_host, http.control_port)}
+    return (host, port) in own or (host in _LOOPBACK and port in {http.port, http.control_port})
 
 
 def _stream_faults(settings: Settings) -> list[Fault]:

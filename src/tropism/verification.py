@@ -38,8 +38,10 @@ def _made(check: Callable[[Platform], Check], platform: Platform) -> Check:
 
 def _artifacts(platform: Platform) -> Check:
     from tropism.learners.artifact import load
+    from tropism.registry.tombstones import deleted
 
-    versions = platform.registry.versions.list()
+    gone = deleted(platform.registry.db)
+    versions = [one for one in platform.registry.versions.list() if (one.model, one.version) not in gone]
     findings = []
     for one in versions:
         try:

@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fault
 
 FULL = os.environ.get("TROPISM_FAULTS") == "full"
-ROUNDS = 200 if FULL else 4
+ROUNDS = 200 if FULL else 2
 """Races of two promotions by hand."""
-EVERY = 1 if FULL else 2
+EVERY = 1 if FULL else 5
 """A death at every so many statements."""
 WAYS = ((False, False), (True, False), (False, True))
 """Whether a second worker acts at the same time, and whether the dead one comes back to what it was doing."""
@@ -258,7 +258,7 @@ def die_everywhere(folder: Path, url: str) -> None:
                 assert at_once(lambda: look_again(folder, url, 1)) == [0]
             told = msgspec.json.encode(left(folder, url)).decode()
             sys.stdout.write(f"{life} {beside} {resumed} {died} {told}\n")
-        if not died:
+        if not died and not beside:  # it came to its end; beside another it may have had nothing left to do
             return
 
 
@@ -329,7 +329,7 @@ def test_a_promotion_killed_at_any_statement_leaves_one_champion_one_decision_an
 ) -> None:
     prepare(tmp_path, url)
     lines = workers("die", tmp_path, url)
-    assert sum(" True {" in line for line in lines) >= 4, "hardly anybody died"
+    assert sum(" True {" in line for line in lines) >= (10 if FULL else 2), "hardly anybody died"
     for line in lines:
         found = msgspec.json.decode(line[line.index("{") :])
         wanted = {

@@ -188,6 +188,11 @@ def artifacts(client: Any, run_id: str) -> None:
         call("download_artifacts, a folder", same, local)
         local = Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/notes/b.json", dst_path=folder))
         call("mlflow.artifacts.download_artifacts of runs:/", '"a": 1' in local.read_text(), local)
+        (root / "large.bin").write_bytes(bytes(range(256)) * (12 << 12))
+        client.log_artifact(run_id, str(root / "large.bin"), "large")
+        (root / "back").mkdir()
+        local = Path(client.download_artifacts(run_id, "large/large.bin", str(root / "back")))
+        call("log_artifact, 12 MiB", local.read_bytes() == bytes(range(256)) * (12 << 12), local)
         text = mlflow.artifacts.load_text(f"runs:/{run_id}/notes/deep/a.txt")
         call("mlflow.artifacts.load_text", text == "some text", text)
 

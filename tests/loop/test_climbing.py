@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tropism.core.clock import DAY
-from tropism.core.governance import Governance, IntegrationGate, Level, SecurityGate, TimeGate
+from tropism.core.governance import Governance, IntegrationGate, Level, MetricGate, SecurityGate, TimeGate
 from tropism.core.task import Triggers
 from tropism.loop.climbing import explain, held
 from tropism.loop.gate_jobs import run_gate_job
@@ -85,3 +85,21 @@ def test_a_run_that_was_cancelled_is_not_asked_for_again(ruled: World) -> None:
     assert run_jobs(ruled) == 0
     assert "was cancelled; run them: tropism gates world 1 --level staging" in why(ruled)
     assert (ruled.champion, GateRuns(registry.db).list("world", 1)) == (None, ())
+
+
+def test_while_the_first_model_waits_for_its_level_none_is_trained(ruled: World) -> None:
+    ruled.live(150)
+    waiting = ruled.cycle()
+    assert (waiting.trained, waiting.waiting) == (None, "version 1 waits for its level")
+    assert len(ruled.platform.registry.versions.list("world")) == 1
+
+
+def test_a_first_model_whose_gates_do_not_pass_holds_no_training_back(ruled: World) -> None:
+    registry = ruled.platform.registry
+    strict = Governance(levels=(Level(name="staging", gates=(MetricGate(metric="accuracy", least=0.999),)),))
+    ruled.task = msgspec.structs.replace(ruled.task, governance=strict)
+    registry.tasks.apply(ruled.task, ruled.clock.now())
+    ruled.cycle()
+    run_jobs(ruled)
+    ruled.live(150)
+    assert ruled.cycle().trained == 2

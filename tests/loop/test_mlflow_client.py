@@ -21,6 +21,7 @@ from tropism.core.clock import SystemClock
 from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.mlflow import router
 from tropism.registry.tracking import Tracking
+from tropism.serving import HttpSettings
 from tropism.storage.blobs import Blobs
 from tropism.storage.tables import Database
 
@@ -37,9 +38,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     database = Database(f"sqlite:///{tmp_path / 'tables.sqlite'}")
     database.migrate()
     app = FastAPI()
-    app.state.platform = SimpleNamespace(
-        tracking=Tracking(database, Blobs(str(tmp_path / "blobs"))), clock=SystemClock()
-    )
+    tracking, settings = Tracking(database, Blobs(str(tmp_path / "blobs"))), SimpleNamespace(http=HttpSettings())
+    app.state.platform = SimpleNamespace(tracking=tracking, clock=SystemClock(), settings=settings)
     app.include_router(router)
     app.add_middleware(JsonBodies)
     listener = socket.socket()

@@ -179,3 +179,12 @@ def test_the_common_name_of_the_model_cache_is_honoured_and_ours_comes_first(tmp
     with pytest.raises(SettingInvalid) as refused:
         load(tmp_path, environment={"ML_MODEL_CACHE_SIZE": "many"})
     assert refused.value.faults[0].field == "http.model_cache"
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8700", "http://127.0.0.1:8701/", "http://models.example:8700"])
+def test_runs_are_not_also_written_to_the_mlflow_that_is_this_project(tmp_path: Path, url: str) -> None:
+    given = {"tracking": {"also": "mlflow", "mlflow_url": url}, "http": {"host": "models.example"}}
+    with pytest.raises(SettingInvalid, match=r"tracking\.mlflow_url.*name another MLflow"):
+        load_settings(tmp_path, given, environment={})
+    elsewhere = {"also": "mlflow", "mlflow_url": "http://127.0.0.1:5000"}
+    assert load_settings(tmp_path, {"tracking": elsewhere}, environment={}).tracking.also == "mlflow"

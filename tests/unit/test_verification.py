@@ -17,6 +17,7 @@ from tropism.learners.artifact import store
 from tropism.learners.base import Dataset
 from tropism.learners.fitting import fit_model
 from tropism.registry import NewVersion
+from tropism.registry.retiring import Retiring
 from tropism.verification import Check, verify
 from tropism.wiring import Platform
 
@@ -107,6 +108,11 @@ def test_a_missing_artifact_is_named(platform: Platform) -> None:
     blob(platform, platform.registry.versions.get("price", 1).artifact).unlink()
     (finding,) = findings(platform, "artifacts")
     assert finding.startswith("price version 1: ")
+
+
+def test_the_artifact_of_a_deleted_version_is_not_missed(platform: Platform) -> None:
+    Retiring(platform.database, platform.blobs).delete("price", 2, actor="ann", now=2, reason="old")
+    assert findings(platform, "artifacts") == ()
 
 
 def test_a_champion_that_is_not_registered_is_named(platform: Platform) -> None:

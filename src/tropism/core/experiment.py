@@ -200,7 +200,7 @@ def _ramp_faults(experiment: Experiment) -> list[Fault]:
     ramp, faults = experiment.ramp, list[Fault]()
     longest = _length("max_duration", experiment.max_duration, faults)
     if ramp is None:
-        return faults + _late(Ramp(), longest) if experiment.mode == "canary" else faults
+        return faults + _late(Ramp(), longest, experiment) if experiment.mode == "canary" else faults
     if experiment.mode not in RAMPED and experiment.mode in MODES:
         fix = f"leave it out; only these grow: {', '.join(RAMPED)}"
         return [*faults, Fault("ramp", f"one for mode '{experiment.mode}'", fix)]
@@ -212,15 +212,15 @@ def _ramp_faults(experiment: Experiment) -> list[Fault]:
         faults.append(Fault("ramp.steps", steps, "use shares above 0, at most 1"))
     elif any(after <= before for before, after in zip(ramp.steps, ramp.steps[1:], strict=False)):
         faults.append(Fault("ramp.steps", steps, "make each step larger than the one before"))
-    return faults if faults else _late(ramp, longest)
+    return faults if faults else _late(ramp, longest, experiment)
 
 
-def _late(ramp: Ramp, longest: int | None) -> list[Fault]:
+def _late(ramp: Ramp, longest: int | None, experiment: Experiment) -> list[Fault]:
     """A ramp that is over before its last step."""
     if longest is None or parse_duration(ramp.hold) * (len(ramp.steps) - 1) < longest:
         return []
     fix = f"make it longer than {len(ramp.steps) - 1} x {ramp.hold}, after which the ramp takes its last step"
-    return [Fault("max_duration", "shorter than the ramp", fix)]
+    return [Fault("max_duration", f"{experiment.max_duration!r}, shorter than the ramp", fix)]
 
 
 def _audience_faults(experiment: Experiment) -> list[Fault]:
@@ -285,11 +285,17 @@ def _beside_faults(experiment: Experiment) -> list[Fault]:
         elif metric.role == "decision" and metric.margin:
             fix = "leave it out: the task's policy.gate.margin holds wherever models score the same predictions"
             faults.append(Fault(f"{field}.margin", str(metric.margin), fix))
+        if metric.cuped:
+            fix = "leave it out: both models score the same predictions, so there is nothing to adjust for"
+            faults.append(Fault(f"{field}.cuped", repr(metric.cuped), fix))
+        if metric.role == "guardrail":
+            fix = "leave it out: the loss decides, and nothing else can be known"
+            faults.append(Fault(f"{field}.role", "'guardrail'", fix))
     if experiment.mode == "shadow":
         said = {"targeting": experiment.targeting.strip(), "holdout": experiment.holdout, "namespace": ""}
         said["namespace"] = "" if experiment.namespace is None else experiment.namespace.name or "one without a name"
         fix = "leave it out: in shadow every prediction in the journal is compared, and nobody is chosen"
-        faults += [Fault(field, repr(value), fix) for field, value in said.items() if value]
+        faults += [Fault(field, repr(value)[:200], fix) for field, value in said.items() if value]
     return faults
 
 

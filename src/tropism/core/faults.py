@@ -74,6 +74,7 @@ def shown(value: object, limit: int = 80) -> str:
     ('"teal"', 'true', 'null', 'a list', '"xxx..."')
     """
     if isinstance(value, str):
+        value = value.encode(errors="backslashreplace").decode()  # a lone surrogate cannot be sent
         return f'"{value}"' if len(value) <= limit - 2 else f'"{value[: limit - 5]}..."'
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

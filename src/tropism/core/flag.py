@@ -22,6 +22,8 @@ FlagType = Literal["boolean", "string", "number", "json"]
 TARGETING_KEY = "targetingKey"
 """The attribute of a context that says whom a flag is asked for, as OpenFeature calls it."""
 MOST_RULES, MOST_VARIANTS, MOST_TEXT = 100, 50, 2_000
+MOST_DEPTH = 50
+"""Of objects and lists within one another in a variant's value."""
 DEEPEST = 20
 """Most flags in a chain of flags that need one another."""
 _KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -30,7 +32,7 @@ _FITTING = {
     "boolean": "write true or false",
     "string": "write a text",
     "number": "write a number",
-    "json": "write an object or a list",
+    "json": "write an object or a list, nested at most 50 deep",
 }
 _TIMES = ("from", "until")
 
@@ -301,8 +303,16 @@ def _fits(value: Any, kind: FlagType) -> bool:
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind == "json":
-        return isinstance(value, dict | list)
+        return isinstance(value, dict | list) and not _deeper(value, MOST_DEPTH)
     return isinstance(value, bool if kind == "boolean" else str)
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether objects and lists are nested more than `most` deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_deeper(one, most - 1) for one in inner)
 
 
 def _variant_fix(name: str, flag: Flag) -> str:

@@ -104,6 +104,13 @@ def misfits(metric: Metric, task: Task, field: str) -> list[Fault]:
     if metric.kind == "proportion" and metric.of == "outcome" and task.kind == "regression":
         fix = "use kind='mean': a proportion is of true and false, and the outcomes here are numbers"
         faults.append(Fault(f"{field}.kind", "'proportion'", fix))
+    counted = metric.of == "predictions" or (metric.of == "loss" and task.metric_name != "accuracy")
+    if metric.kind == "proportion" and counted:
+        fix = f"use kind='mean': a proportion is of true and false, and '{metric.of}' is a number"
+        faults.append(Fault(f"{field}.kind", "'proportion'", fix))
+    if metric.kind == "quantile" and metric.of == "outcome" and task.kind == "binary":
+        fix = "use kind='proportion': the outcomes here are true and false, of which a quantile says nothing"
+        faults.append(Fault(f"{field}.kind", "'quantile'", fix))
     return faults
 
 

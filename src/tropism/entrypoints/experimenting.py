@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
-from tropism.core.experiment import RAMPED, Experiment
+from tropism.core.experiment import BESIDE, RAMPED, Experiment
 from tropism.core.misfits import misfit
 
 if TYPE_CHECKING:
@@ -82,6 +82,17 @@ def units_so_far(platform: Platform, trial: Trial) -> dict[str, int]:
     for row in table.group_by("variant").aggregate([(unit, "count_distinct")]).to_pylist():
         found[row["variant"].partition("/")[2]] = row[f"{unit}_count_distinct"]
     return found
+
+
+def counts_from(platform: Platform, trial: Trial) -> tuple[int, bool] | None:
+    """When (µs) one more day of a running experiment counts, and whether it is the first one. None where days are
+    not waited for."""
+    if trial.status != "running" or trial.started_at is None or trial.spec.mode in BESIDE:
+        return None
+    from tropism.loop.exposures import matured_whole, next_whole
+
+    task, now = platform.registry.tasks.get(trial.task), platform.clock.now()
+    return next_whole(task, trial.started_at, now), matured_whole(task, now) <= trial.started_at
 
 
 def evidence_so_far(platform: Platform, trial: Trial) -> dict[str, Any] | None:

@@ -42,11 +42,13 @@ def standing(platform: Platform, name: str) -> dict[str, Any]:
 
 
 def _held_back(platform: Platform, name: str, now: int) -> list[dict[str, Any]]:
-    """Versions that won and do not stand on the highest level yet, and what each waits for."""
+    """Versions that won and do not stand on the highest level yet, and what each waits for; those that nothing holds
+    back there wait for people, and are named as such."""
     from tropism.loop.climbing import explain, held
 
     found = {one.version for one in held(platform.registry, name) if one.version is not None}
-    return [{"version": one, "why": explain(platform.registry, name, one, now)} for one in sorted(found)]
+    told = ((one, explain(platform.registry, name, one, now)) for one in sorted(found))
+    return [{"version": one, "why": why} for one, why in told if why]
 
 
 def _performance(platform: Platform, name: str, champion: int, since: int, now: int) -> dict[str, Any] | None:

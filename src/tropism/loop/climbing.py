@@ -34,11 +34,12 @@ _MOST = 50
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """What a version waits for on its way to `level`, in words. `job`: the run of gates that is to be asked for, or
-    was; empty where none would help."""
+    was; empty where none would help. `failed`: its gates were run and did not pass."""
 
     level: str
     reason: str
     job: str = ""
+    failed: bool = False
 
 
 def climb(services: Services, task: Task, version: int, *, now: int) -> str:
@@ -106,6 +107,19 @@ def held(registry: Registry, model: str) -> tuple[Decision, ...]:
     )
 
 
+def rising(registry: Registry, model: str, now: int) -> tuple[int, ...]:
+    """Versions that won and may still come up the levels; those whose gates did not pass are not among them."""
+    policy = LevelPolicies(registry.db).written(model)
+    if policy is None:
+        return ()
+    levels, found = Levels(registry.db), list[int]()
+    for one in held(registry, model):
+        if one.version is not None and one.version not in found:
+            waits = waits_for(registry, policy, levels.get(model, one.version), now)
+            found += [one.version] if waits is None or not waits.failed else []
+    return tuple(found)
+
+
 def explain(registry: Registry, model: str, version: int, now: int) -> str:
     """What a version that won waits for; empty where nothing holds it back."""
     policy = LevelPolicies(registry.db).written(model)
@@ -134,7 +148,7 @@ def waits_for(registry: Registry, policy: Governance, at: Standing, now: int) ->
     if run.passed:
         return Waiting(level=level.name, reason="")
     told = "; ".join(f"{one.name}: {one.message}" for one in run.failed)
-    return Waiting(level=level.name, reason=f"'{level.name}': {told}")
+    return Waiting(level=level.name, reason=f"'{level.name}': {told}", failed=True)
 
 
 def _people_and_time(registry: Registry, level: Level, at: Standing, now: int) -> str:

@@ -14,7 +14,7 @@ from tropism.registry.aliases import CHAMPION
 from tropism.registry.audit import append
 from tropism.registry.level_policies import written_policy
 from tropism.registry.records import record
-from tropism.registry.reviews import Verdict, counted, person, require_other, require_role
+from tropism.registry.reviews import Verdict, counted, person, require_other, require_person, require_role
 from tropism.registry.versions import require_version
 from tropism.storage.tables.governance_schema import approval_votes
 from tropism.storage.tables.schema import approvals, audit
@@ -104,7 +104,7 @@ class Approvals:
 
         Raises:
             NotFound: there is no such approval.
-            InvalidInput: the actor registered or proposed the version, or does not have the role.
+            InvalidInput: the actor has no name, registered or proposed the version, or does not have the role.
             Conflict: it was answered before, otherwise or by another.
         """
         return self._answer(approval_id, "approved", actor, now, comment, role)
@@ -207,6 +207,7 @@ def _vote(
     model, version = approval.model, approval.version
     policy = written_policy(connection, model) or _NOBODYS
     gate = policy.promotion or ApprovalGate()
+    require_person(actor)
     if verdict == "approved":
         require_other(connection, model, version, actor)
         _require_not_proposer(connection, approval, actor)

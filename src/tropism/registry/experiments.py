@@ -12,6 +12,7 @@ from tropism.core.durations import format_duration, parse_duration
 from tropism.core.errors import Conflict, Fault, InvalidInput, NotFound
 from tropism.core.experiment import BESIDE, Experiment, Ramp
 from tropism.core.metric import misfits
+from tropism.core.targeting_fit import untargetable
 from tropism.registry import generation
 from tropism.registry.aliases import CHAMPION, pointers
 from tropism.registry.audit import append
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Ending = Literal["promoted", "kept", "harm", "stopped", "superseded"]
 _STARTED = ("canary", "ab", "shadow", "mirrored", "bandit")
 """Modes that can be started."""
+_OTHERS = ("canary", "bandit")
+"""Modes in which a treatment is another version than the champion; `registry.shadowing` checks those beside."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +75,7 @@ class Experiments:
 
         Raises:
             Conflict: one of that name has started, and is another one.
-            InvalidInput: the task has no such metric.
+            InvalidInput: the task has no such metric, or no feature that the targeting asks for.
             UnknownTask: there is no such task.
         """
         with self._db.exclusive() as connection:
@@ -102,7 +105,7 @@ class Experiments:
             NotFound: there is no such experiment.
             Conflict: it has ended; its mode is none that can be started; its task has no champion; a version does not
                 fit the task or is in quarantine; its ramp takes longer than it may; another one that runs may share
-                its units; or nobody is split and a treatment is the champion itself.
+                its units; or a treatment is the champion itself, but in an A/B test.
             UnknownVersion: there is no such version.
         """
         with self._db.exclusive() as connection:
@@ -207,6 +210,9 @@ def _versions(connection: Connection, spec: Experiment) -> dict[str, int]:
         if version.state == "quarantined":
             faults.append(Fault(f"variants.{variant}", str(number), "it is in quarantine; name another version"))
         faults += signature_faults(version.signature, task)
+        if number == champion and variant != spec.control.name and spec.mode in _OTHERS:
+            fix = f"name another version than {champion}, the champion, which it could not replace; or use mode 'ab'"
+            faults.append(Fault(f"variants.{variant}", str(number), fix))
     if found[spec.control.name] != champion:
         fix = f"leave the control's version out, or name {champion}, the champion"
         faults.append(Fault(f"variants.{spec.control.name}", str(found[spec.control.name]), fix))
@@ -216,10 +222,13 @@ def _versions(connection: Connection, spec: Experiment) -> dict[str, int]:
 
 
 def _require_fit(spec: Experiment, task: Task) -> None:
-    """Every metric is one that the task's outcomes can have."""
+    """Every metric is one that the task's outcomes can have, and the targeting one that its requests can have."""
     faults = [fault for metric in spec.metrics for fault in misfits(metric, task, f"metrics.{metric.name}")]
     if faults:
         raise InvalidInput(f"experiment '{spec.name}' has a metric that does not fit the task '{task.name}'", *faults)
+    faults = untargetable(spec.targeting, task)
+    if faults:
+        raise InvalidInput(f"the targeting of experiment '{spec.name}' does not fit the task '{task.name}'", *faults)
 
 
 def _require_time(spec: Experiment, task: Task) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import func, select
 
 from tropism.core.clock import DAY, SECOND
 from tropism.storage.tables.flags_schema import flag_exposures as table
+from tropism.storage.tables.flags_schema import flags
+from tropism.storage.tables.upsert import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +40,20 @@ class FlagExposures:
         self._db = db
 
     def add(self, counts: Mapping[tuple[str, str], int], *, now: int) -> None:
-        """Adds evaluations by flag and variant, which is empty for errors. Hours too old to be asked for go."""
+        """Adds evaluations by flag and variant, which is empty for errors. Hours too old to be asked for go.
+
+        Those of a flag that was deleted meanwhile are dropped.
+        """
         hour = now - now % HOUR
-        with self._db.exclusive() as connection:
-            for (flag, variant), count in counts.items():
-                for bucket in (hour, 0):
-                    row = {"flag": flag, "variant": variant, "hour": bucket, "evaluations": count, "last_at": now}
-                    _add(connection, row)
+        with self._db.begin() as connection:
+            known = set(connection.scalars(select(flags.c.key)))
+            rows = [
+                {"flag": flag, "variant": variant, "hour": bucket, "evaluations": count, "last_at": now}
+                for (flag, variant), count in sorted(counts.items())
+                for bucket in (0, hour)
+                if flag in known
+            ]
+            add_up(connection, table, rows, "evaluations")
             connection.execute(table.delete().where((table.c.hour > 0) & (table.c.hour < now - KEPT)))
 
     def of(self, flag: str, *, now: int) -> tuple[Exposed, ...]:
@@ -71,10 +80,3 @@ class FlagExposures:
 def forget(connection: Connection, flag: str) -> None:
     """Drops the counts of a flag."""
     connection.execute(table.delete().where(table.c.flag == flag))
-
-
-def _add(connection: Connection, row: Mapping[str, Any]) -> None:
-    same = (table.c.flag == row["flag"]) & (table.c.variant == row["variant"]) & (table.c.hour == row["hour"])
-    more = {"evaluations": table.c.evaluations + row["evaluations"], "last_at": row["last_at"]}
-    if connection.execute(table.update().where(same).values(more)).rowcount == 0:
-        connection.execute(table.insert(), row)

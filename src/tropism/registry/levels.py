@@ -75,7 +75,7 @@ class Levels:
         chosen = (level_moves.c.model == model) & (level_moves.c.version == version)
         query = select(level_moves).where(chosen).order_by(level_moves.c.at, level_moves.c.id)
         with self._db.read() as connection:
-            return tuple(record(LevelMove, row) for row in connection.execute(query))
+            return _in_turn([record(LevelMove, row) for row in connection.execute(query)])
 
     def move(
         self,
@@ -250,3 +250,15 @@ def _retire_others(connection: Connection, level: Level, at: Standing, move_id: 
         reason = f"replaced by version {at.version}"
         write_move(connection, f"{move_id}/{other.version}", other, RETIRED, actor, now, reason, {"move": move_id})
     return [other.version for other in others]
+
+
+def _in_turn(moves: list[LevelMove]) -> tuple[LevelMove, ...]:
+    """Moves of one version, by time; of those at one moment, as one turn of the loop makes, each begins where the one
+    before ended."""
+    left, done = list(moves), list[LevelMove]()
+    while left:
+        stands = done[-1].level if done else NONE
+        same = [one for one in left if one.at == left[0].at]
+        done.append(next((one for one in same if one.before == stands), left[0]))
+        left.remove(done[-1])
+    return tuple(done)

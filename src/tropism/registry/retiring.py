@@ -16,7 +16,7 @@ from tropism.registry.levels import find_move, standing, write_move
 from tropism.registry.tombstones import Tombstone, find_tombstone, require_kept
 from tropism.registry.versions import require_version, set_state
 from tropism.storage.tables.governance_schema import tombstones
-from tropism.storage.tables.schema import challenges, versions
+from tropism.storage.tables.schema import approvals, challenges, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ class Retiring:
         again, and what was decided about it stays. Deleting it again finishes what was cut off.
 
         Raises:
-            Conflict: an alias points at it, or an open comparison needs it.
+            Conflict: an alias points at it, an open comparison needs it, or its promotion waits for approval.
             UnknownModel, UnknownVersion: there is none.
             NotReady, NotWritable: the store does not let go of the artifact; try again.
         """
@@ -79,6 +79,7 @@ class Retiring:
             found = find_tombstone(connection, model, version)
             if found is None:
                 _require_unused(connection, model, version, tuple(pointers(connection, model)), "deleted")
+                _require_unasked(connection, model, version)
                 values = {"model": model, "version": version, "artifact": chosen.artifact, "learner": chosen.learner}
                 found = Tombstone(**values, at=now, actor=actor, reason=reason)  # type: ignore[arg-type]
                 connection.execute(tombstones.insert(), msgspec.structs.asdict(found))
@@ -149,3 +150,13 @@ def _require_unused(connection: Connection, model: str, version: int, pinning: I
     if found is not None:
         fault = Fault("version", f"{version}, in {found.kind} {found.id}", "wait until that has ended")
         raise Conflict(f"version {version} of '{model}' cannot be {what}: it is being compared", fault)
+
+
+def _require_unasked(connection: Connection, model: str, version: int) -> None:
+    """Raises: Conflict: people are asked whether it becomes the champion."""
+    columns = approvals.c
+    asked = (columns.model == model) & (columns.version == version) & (columns.status == "pending")
+    if connection.execute(select(columns.id).where(asked)).first() is not None:
+        fix = f"refuse that first: tropism approve {model} {version} --refuse"
+        fault = Fault("version", f"{version}, whose promotion waits for approval", fix)
+        raise Conflict(f"version {version} of '{model}' cannot be deleted", fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from unicodedata import normalize
 
 import msgspec
 from sqlalchemy import select
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tropism.storage.tables import Database
 
 Verdict = Literal["approved", "refused"]
+_LONGEST = 200
 
 
 class Word(Protocol):
@@ -204,14 +206,23 @@ def _check(
     if not gates:
         fix = "run its gates and move the version: no review is needed"
         raise InvalidInput(f"the level '{level}' asks for no approval", Fault("level", repr(level), fix))
+    require_person(actor)
     require_other(connection, model, version, actor)
     require_role(policy, gates, level, actor, role)
 
 
+def require_person(actor: str) -> None:
+    """Raises: InvalidInput: this names nobody, or has characters that nobody sees, which make one name look like two.
+
+    >>> require_person("Ann Lee")
+    """
+    if not person(actor) or len(actor) > _LONGEST or not actor.isprintable():
+        fix = f"say who reviews, in 1 to {_LONGEST} characters that can be seen"
+        raise InvalidInput("a review needs a name", Fault("actor", ascii(actor[:60]), fix))
+
+
 def require_other(connection: Connection, model: str, version: int, actor: str) -> None:
-    """Raises: InvalidInput: the actor has no name, or registered the version."""
-    if not person(actor):
-        raise InvalidInput("a review needs a name", Fault("actor", repr(actor), "say who reviews"))
+    """Raises: InvalidInput: the actor registered the version."""
     if person(actor) == person(author_of(connection, model, version) or ""):
         fix = "let somebody else review it: nobody approves his own version"
         raise InvalidInput(f"{actor} registered version {version}", Fault("actor", repr(actor[:60]), fix))
@@ -246,8 +257,12 @@ def _require_same(standing: Review, verdict: Verdict, role: str) -> Review:
 
 
 def person(actor: str) -> str:
-    """One text for one person: `Ann ` and `ann` are not two."""
-    return actor.strip().casefold()
+    """One text for one person: names that differ in case, blanks or how Unicode spells them are not two.
+
+    >>> person("Jos\u00e9  Lee ") == person("JOSE\u0301 LEE")
+    True
+    """
+    return " ".join(normalize("NFKC", normalize("NFKC", actor).casefold()).split())
 
 
 def _find(connection: Connection, review_id: str) -> Review | None:

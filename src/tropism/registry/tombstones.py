@@ -14,6 +14,8 @@ from tropism.storage.tables.governance_schema import tombstones
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from tropism.storage.tables import Database
+
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     """A deleted version. `artifact` is the digest of what it was; `at` in µs."""
@@ -40,3 +42,12 @@ def require_kept(connection: Connection, model: str, version: int) -> None:
     if found is not None:
         fault = Fault("version", str(version), "use another version, or train a new one: `tropism train`")
         raise Conflict(f"version {version} of '{model}' was deleted by {found.actor}: {found.reason}", fault)
+
+
+def deleted(db: Database, model: str | None = None) -> frozenset[tuple[str, int]]:
+    """Models and numbers of the versions that were deleted."""
+    query = select(tombstones.c.model, tombstones.c.version)
+    if model is not None:
+        query = query.where(tombstones.c.model == model)
+    with db.read() as connection:
+        return frozenset((row.model, row.version) for row in connection.execute(query))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunningTrial:
-    """An experiment at one step of its ramp. `models`: of the treatments that could be loaded, by variant.
+    """An experiment at one step of its ramp. `models`: of the treatments that could be loaded, by variant. `seats`:
+    what answers the units of each variant.
 
     A variant is recorded as `experiment/variant`.
     """
@@ -26,11 +27,17 @@ class RunningTrial:
     trial: Trial
     assigner: Assigner
     models: Mapping[str, ServedModel]
+    seats: Mapping[str, Seat]
 
     @classmethod
     def of(cls, trial: Trial, models: Mapping[str, ServedModel]) -> RunningTrial:
         """Ready to assign."""
-        return cls(trial, Assigner(trial.spec, trial.share), models)
+        control, seats = trial.spec.control.name, {}
+        for variant in (one.name for one in trial.spec.variants):
+            missing = variant not in models and variant != control
+            told = f"{trial.name}/{variant}"
+            seats[variant] = Seat(told, models.get(variant), (UNAVAILABLE,) if missing else ())
+        return cls(trial, Assigner(trial.spec, trial.share), models, seats)
 
     def seat(self, ask: Ask) -> Seat | None:
         """Of a row whose unit takes part; None where it does not, or where the row names no unit."""
@@ -38,11 +45,7 @@ class RunningTrial:
         if not unit:
             return None
         variant = self.assigner.assign(unit, ask.row).variant
-        if variant is None:
-            return None
-        model = self.models.get(variant)
-        missing = model is None and variant != self.trial.spec.control.name
-        return Seat(f"{self.trial.name}/{variant}", model, (UNAVAILABLE,) if missing else ())
+        return None if variant is None else self.seats[variant]
 
 
 class Seated(NamedTuple):

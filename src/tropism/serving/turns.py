@@ -203,7 +203,7 @@ def _way(deployment: Deployment, asked: Asked) -> tuple[_Way, Asked] | None:
     rows = zip(asked.elements, asked.rows, strict=True)
     seats = [seat_of(deployment.trials, _ask(lane, element, row)) for element, row in rows]
     first = seats[0]
-    if any((seat and seat.variant) != (first and first.variant) for seat in seats):
+    if len(seats) > 1 and any((seat and seat.variant) != (first and first.variant) for seat in seats):
         return None
     if first is None:
         return _Way(served, lane), asked

@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from tropism.evaluation.metrics import losses
+from tropism.learners.explaining_trees import rounds_averaged
+from tropism.learners.links import sigmoid, softmax
 from tropism.learners.trees import FILE, TreeEnsemble
 from tropism.training.architecture import architecture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tropism.core.task import Task
+    from tropism.core.task import Kind, Task
     from tropism.learners.model import Model
     from tropism.training.rows import Rows
 
@@ -98,19 +100,33 @@ def reliability(labels: Floats, scores: Floats) -> tuple[Reliability, ...]:
 
 
 def _curve(task: Task, model: Model, features: pa.Table, labels: Floats) -> tuple[tuple[int, float], ...]:
-    """The loss after so many rounds of boosting, or trees of a forest: the same trees, read only so far."""
+    """The loss after so many rounds of boosting, or trees of a forest: the same trees, read only so far. Each tree is
+    read once, since what trees say before the link adds up."""
     estimator = model.estimator
     if not isinstance(estimator, TreeEnsemble):
         return ()
     import lightgbm
 
-    booster = lightgbm.Booster(model_str=estimator.export()[FILE].decode())
+    text = estimator.export()[FILE]
+    booster = lightgbm.Booster(model_str=text.decode())
     matrix = model.encoding.matrix(features)
     rounds = booster.current_iteration()
     steps = sorted({max(round(rounds * (place + 1) / POINTS), 1) for place in range(POINTS)})
-    found = []
+    averaged = rounds_averaged(text, booster.num_model_per_iteration()) > 1
+    found, before, total = list[tuple[int, float]](), 0, np.zeros((len(labels), booster.num_model_per_iteration()))
     for step in steps:
-        scores = np.asarray(booster.predict(matrix, num_iteration=step, num_threads=1), dtype=np.float64)
-        shaped = scores.reshape(len(labels), -1)
-        found.append((step, float(losses(task.metric_name, labels, shaped).mean())))
+        part = booster.predict(
+            matrix, start_iteration=before, num_iteration=step - before, raw_score=True, num_threads=1
+        )
+        total += np.asarray(part, dtype=np.float64).reshape(total.shape)
+        scores = _linked(task.kind, total / step if averaged else total)
+        found.append((step, float(losses(task.metric_name, labels, scores).mean())))
+        before = step
     return tuple(found)
+
+
+def _linked(kind: Kind, raw: Floats) -> Floats:
+    """Scores (n, outputs) of what trees add up to (n, outputs)."""
+    if kind == "regression":
+        return raw
+    return sigmoid(raw) if kind == "binary" else softmax(raw)

@@ -54,7 +54,7 @@ def test_where_treatments_answer_nobody_the_fault_says_so() -> None:
     with pytest.raises(InvalidInput, match="treatments answer nobody, so only their loss can be known"):
         Experiment(**{**AB, "mode": "shadow", "metrics": (Metric(name="r", of="outcome", role="decision"),)})
     mirrored = {**AB, "mode": "mirrored", "targeting": "amount > 10", "holdout": 0.9}
-    assert Experiment(**mirrored, metrics=(LOSS, Metric(name="l", role="guardrail", margin=0.1))).holdout == 0.9
+    assert Experiment(**mirrored, metrics=(LOSS, Metric(name="l"))).holdout == 0.9
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_where_treatments_answer_nobody_the_fault_says_so() -> None:
         ({"ramp": Ramp(steps=())}, "ramp.steps", "none"),
         ({"ramp": Ramp(hold="a day")}, "ramp.hold", "'a day'"),
         ({"ramp": Ramp(hold="0")}, "ramp.hold", "'0'"),
-        ({"ramp": Ramp(hold="2d")}, "max_duration", "shorter than the ramp"),
+        ({"ramp": Ramp(hold="2d")}, "max_duration", "'7d', shorter than the ramp"),
         ({"max_duration": "long"}, "max_duration", "'long'"),
         ({"namespace": Namespace(name="", start=0, end=1)}, "namespace.name", "''"),
         ({"namespace": Namespace(name="n", start=0.5, end=1.5)}, "namespace", "0.5 to 1.5"),
@@ -128,3 +128,12 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "targeting",
         "holdout",
     }
+
+
+@pytest.mark.parametrize("mode", ["shadow", "mirrored"])
+def test_where_treatments_answer_nobody_what_would_be_passed_over_is_refused(mode: Any) -> None:
+    variants = (Variant(name="now"), Variant(name="new", version=2))
+    metrics = (Metric(name="loss", role="decision", cuped="14d"), Metric(name="also", role="guardrail", margin=0.1))
+    with pytest.raises(InvalidInput) as refused:
+        Experiment(name="beside", task="fraud", mode=mode, variants=variants, metrics=metrics)
+    assert [fault.field for fault in refused.value.faults] == ["metrics.loss.cuped", "metrics.also.role"]

@@ -13,6 +13,7 @@ PLAIN: dict[str, Any] = {"target": "y", "features": (Feature("x"),)}
 CLASSES = Task(name="tag", kind="multiclass", classes=("a", "b", "c"), **PLAIN)
 AMOUNT = Task(name="amount", kind="regression", **PLAIN)
 YES_NO = Task(name="up", kind="binary", **PLAIN)
+RIGHT = Task(name="right", kind="binary", metric="accuracy", **PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,11 @@ YES_NO = Task(name="up", kind="binary", **PLAIN)
         (AMOUNT, {"of": "outcome"}, []),
         (YES_NO, {"of": "outcome", "kind": "proportion"}, []),
         (AMOUNT, {"of": "converted", "kind": "proportion"}, []),
+        (YES_NO, {"of": "loss", "kind": "proportion"}, ["m.kind"]),
+        (RIGHT, {"of": "loss", "kind": "proportion"}, []),
+        (AMOUNT, {"of": "predictions", "kind": "proportion"}, ["m.kind"]),
+        (YES_NO, {"of": "outcome", "kind": "quantile"}, ["m.kind"]),
+        (AMOUNT, {"of": "outcome", "kind": "quantile"}, []),
     ],
 )
 def test_what_can_be_known_before_any_outcome_is_said(task: Task, metric: dict[str, Any], fields: list[str]) -> None:

@@ -4,6 +4,15 @@ import pytest
 
 from tropism.core.errors import InvalidInput
 from tropism.core.targeting import parse
+from tropism.core.targeting_fit import untargetable
+from tropism.core.task import Feature, Task
+
+TASK = Task(
+    name="shop",
+    kind="regression",
+    target="y",
+    features=(Feature("amount"), Feature("country", type="category"), Feature("new", type="boolean")),
+)
 
 
 @pytest.mark.parametrize(
@@ -39,3 +48,25 @@ def test_what_is_no_rule_is_refused_with_its_place(text: str, place: int, fix: s
 
 def test_a_rule_nested_as_deeply_as_can_be_is_read() -> None:
     assert parse("not " * 240 + "a == 1") == parse("a == 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "fix"),
+    [
+        ("amout > 10", '"amout", which the task', "use its features: amount, country, new"),
+        ("country > 10", "country compared with 10.0", "a text in quotes"),
+        ("amount == 3 and amount in (1, 'b')", "amount compared with 'b'", "a number"),
+        ("new == 'yes'", "new compared with 'yes'", "True or False"),
+        ("plan is not None", '"plan"', "use its features"),
+    ],
+)
+def test_a_rule_that_no_request_of_the_task_can_meet_is_named(text: str, value: str, fix: str) -> None:
+    (fault,) = untargetable(text, TASK)
+    assert fault.field == "targeting"
+    assert fault.value.startswith(value)
+    assert fix in fault.fix
+
+
+@pytest.mark.parametrize("text", ["", "amount > 10 and country in ('DE', 'NL') and not new", "country is None"])
+def test_a_rule_over_the_features_of_the_task_is_fine(text: str) -> None:
+    assert untargetable(text, TASK) == []

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import lightgbm
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tropism.config import load_settings
 from tropism.core.errors import InvalidInput, PolicyRefused
 from tropism.core.task import Feature, Policy, Task
-from tropism.entrypoints.importing_mlmodel import import_model
+from tropism.entrypoints.importing_mlmodel import import_model, newest_rows
+from tropism.feedback.schemas import MOMENT
 from tropism.wiring import open_platform
 
 if TYPE_CHECKING:
@@ -89,3 +91,14 @@ def test_a_pickled_model_does_not_become_champion(platform: Platform, text: byte
     with pytest.raises(InvalidInput, match="cannot be champion of 'pay'"):
         platform.tracking.aliases.set("pay", "champion", version, 8)
     assert platform.registry.versions.list("pay") == ()
+
+
+def test_the_newest_rows_of_a_task_are_those_that_it_was_last_asked(platform: Platform) -> None:
+    assert newest_rows(platform, _TASK, 10).num_rows == 0
+    now, minute = platform.clock.now(), 60_000_000
+    at = pa.array([now - days * 1_440 * minute - minute for days in (0, 1, 2, 30)], MOMENT)
+    rows = {"at": at, "f_age": [1.0, 2.0, None, 4.0], "f_amount": [5.0, 6.0, 7.0, 8.0]}
+    platform.lake.append("pay/predictions", pa.table(rows))
+
+    assert newest_rows(platform, _TASK, 3).to_pydict() == {"age": [1.0, 2.0, None], "amount": [5.0, 6.0, 7.0]}
+    assert newest_rows(platform, _TASK, 10).num_rows == 4

@@ -224,7 +224,10 @@ def test_every_kind_of_evidence_is_computed_again_alike(place: Place) -> None:
         id="d", model="shop", kind="wait", at=said["now"], actor="loop", evidence=stored, effect=None, created_at=0
     )
     place.visit(ids(count), 1, revenue=np.full(count, 100.0))  # what comes later changes nothing
-    again = recompute(place.services, decision)
+    longer = msgspec.structs.replace(TASK, outcome_window="3d")  # nor does what the task became
+    services = place.services
+    services.registry.tasks.get = lambda _: longer
+    again = recompute(services, decision)
     assert again.agrees, again.reason
 
 

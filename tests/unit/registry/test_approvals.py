@@ -105,6 +105,20 @@ def test_nobody_approves_what_he_made_or_proposed(registry: Registry, ruled: int
     assert registry.approvals.refuse("a", actor=actor, role="lead", now=2).status == "refused"
 
 
+@pytest.mark.parametrize("actor", ["", "  ", "bob\u200b", "\u202ebob", "bo\x00b", "\ud800", "b\nob", "b" * 201])
+def test_a_name_that_nobody_can_read_says_nothing(registry: Registry, ruled: int, actor: str) -> None:
+    for answer in (registry.approvals.approve, registry.approvals.refuse):
+        with pytest.raises(InvalidInput, match="a review needs a name"):
+            answer("a", actor=actor, role="lead", now=2)
+    assert registry.approvals.get("a").status == "pending"
+
+
+def test_one_name_in_other_letters_is_no_second_person(registry: Registry, ruled: int) -> None:
+    for actor in ("Jos\u00e9 Lee", "JOSE\u0301  LEE ", "\uff2aos\u00e9 Lee"):
+        assert registry.approvals.approve("a", actor=actor, role="lead", now=2).status == "pending"
+    assert registry.approvals.missing("a", 2) == "1 more person must approve, risk among them"
+
+
 def test_an_approval_expires_and_is_given_again(registry: Registry, ruled: int) -> None:
     approvals = registry.approvals
     approvals.approve("a", actor="bob", role="risk", now=2)

@@ -127,3 +127,16 @@ def test_what_cannot_be_served_is_not_started(registry: Registry, register: Call
         experiments.put(canary(task="prices"), actor="me", now=2)
     with pytest.raises(NotFound, match="there is no experiment 'x'"):
         experiments.get("x")
+
+
+@pytest.mark.parametrize("mode", ["canary", "bandit"])
+def test_the_champion_is_no_treatment_but_in_an_a_a_test(registry: Registry, mode: str) -> None:
+    experiments = registry.experiments
+    experiments.put(canary("same", version=1, mode=mode), actor="me", now=2)
+    with pytest.raises(Conflict, match="cannot start") as caught:
+        experiments.start("same", actor="me", now=3)
+    (fault,) = caught.value.faults
+    assert (fault.field, fault.value) == ("variants.new", "1")
+    assert "mode 'ab'" in fault.fix
+    experiments.put(canary("aa", version=1, mode="ab"), actor="me", now=2)
+    assert experiments.start("aa", actor="me", now=3).versions == {"now": 1, "new": 1}

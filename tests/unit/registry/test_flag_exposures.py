@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import pytest
+
 from tropism.core.clock import DAY
 from tropism.core.flag import Flag
 from tropism.registry import Registry
 from tropism.registry.flag_exposures import HOUR, Exposed
 
 T0 = 1_700_000_000 * 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _flags(registry: Registry) -> None:
+    for key in ("beta", "gamma"):
+        registry.flags.put(Flag(key=key), actor="ann", now=1)
 
 
 def test_what_was_given_adds_up_and_the_last_day_is_told_apart(registry: Registry) -> None:
@@ -35,9 +43,10 @@ def test_old_hours_go_and_the_total_stays(registry: Registry) -> None:
 
 
 def test_a_flag_that_is_made_again_begins_anew(registry: Registry) -> None:
-    registry.flags.put(Flag(key="beta"), actor="ann", now=1)
     registry.flags.exposures.add({("beta", "on"): 1}, now=T0)
     registry.flags.delete("beta", actor="ann", now=2)
+    registry.flags.exposures.add({("beta", "on"): 1}, now=T0)  # a data plane's, which had it until now
+    registry.flags.put(Flag(key="beta"), actor="ann", now=3)
     assert registry.flags.exposures.of("beta", now=T0) == ()
 
 

@@ -161,6 +161,16 @@ def test_whoever_was_in_production_is_retired_unless_told_otherwise(
     assert {number: one.level for number, one in levels.all("price").items()} == {1: "live", 2: "live"}
 
 
+def test_moves_of_one_moment_are_told_in_their_order(
+    levels: Levels, run: Callable[..., GateRun], move: Callable[..., LevelMove]
+) -> None:
+    for version in (1, 2):
+        run(version=version, level="live")
+    for version in (1, 2):
+        move("live", version=version, now=4)
+    assert [one.level for one in levels.history("price", 1)] == ["live", "retired"]
+
+
 def test_a_version_in_quarantine_does_not_rise(
     registry: Registry, run: Callable[..., GateRun], move: Callable[..., LevelMove]
 ) -> None:

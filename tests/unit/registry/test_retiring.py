@@ -115,6 +115,18 @@ def test_a_deleted_version_leaves_who_when_why_and_what(
         retiring.retire("m", "price", 1, actor="ann", now=4)
 
 
+def test_a_version_whose_promotion_waits_for_people_is_not_deleted(
+    registry: Registry, retiring: Retiring, add: Callable[..., int]
+) -> None:
+    add()
+    registry.approvals.request("a", "price", 1, "d", now=2)
+    with pytest.raises(Conflict) as caught:
+        retiring.delete("price", 1, actor="bob", now=3, reason="old")
+    assert caught.value.faults[0].fix == "refuse that first: tropism approve price 1 --refuse"
+    registry.approvals.refuse("a", actor="bob", now=4)
+    assert retiring.delete("price", 1, actor="bob", now=5, reason="old").version == 1
+
+
 def test_what_another_version_uses_stays(
     registry: Registry, retiring: Retiring, blobs: Blobs, add: Callable[..., int]
 ) -> None:

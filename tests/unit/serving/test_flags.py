@@ -61,6 +61,7 @@ def evaluate(meters: Meters, *countries: str) -> None:
 
 
 def test_what_was_given_is_counted_by_variant_and_stored_as_differences(registry: Registry) -> None:
+    registry.flags.put(BETA, actor="ann", now=1)
     meters, clock = Meters(), ManualClock(1_700_000_000 * SECOND)
     evaluate(meters, "DE")
     counting = FlagCounting(meters, registry.flags, clock)  # what was counted before is stored already
@@ -79,6 +80,7 @@ def test_while_the_registry_is_away_counts_wait(registry: Registry, monkeypatch:
     def away(*_: Any, **__: Any) -> None:
         raise NotReady("the tables are away")
 
+    registry.flags.put(BETA, actor="ann", now=1)
     meters, clock = Meters(), ManualClock(1_700_000_000 * SECOND)
     counting = FlagCounting(meters, registry.flags, clock)
     evaluate(meters, "DE")

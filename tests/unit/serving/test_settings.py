@@ -19,6 +19,7 @@ from tropism.serving import HttpSettings
         ("workers", 65),
         ("max_rows", 0),
         ("max_body_bytes", 0),
+        ("max_artifact_bytes", 0),
         ("max_inflight", -1),
         ("model_cache", -1),
         ("prediction_cache", -1),

@@ -69,6 +69,7 @@ def control_plane(platform: Platform) -> FastAPI:
     app.add_exception_handler(TropismError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_request)
     app.add_exception_handler(HTTPException, _refuse_path)
+    app.add_exception_handler(UnicodeEncodeError, _refuse_text)
     app.add_exception_handler(Exception, _fail)
     app.add_middleware(JsonBodies)
     describe(app)
@@ -84,6 +85,12 @@ def _reply(error: TropismError, status: int | None = None, headers: Mapping[str,
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, TropismError)
     return _reply(error)
+
+
+async def _refuse_text(_: Request, error: Exception) -> Response:
+    assert isinstance(error, UnicodeEncodeError)
+    value = _sendable(error.object[max(0, error.start - 20) : error.start + 20])
+    return _reply(MalformedBody("a text cannot be stored", Fault("body", value, "send whole characters, in UTF-8")))
 
 
 async def _refuse_request(_: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from tropism.entrypoints.cli.features import features
 from tropism.entrypoints.cli.flags import flags
 from tropism.entrypoints.cli.governance import approve, card, delete, gates, level, levels, retire, review
 from tropism.entrypoints.cli.health import health
+from tropism.entrypoints.cli.history import history
 from tropism.entrypoints.cli.import_model import import_model
 from tropism.entrypoints.cli.importance import importance
 from tropism.entrypoints.cli.lineage import lineage
@@ -74,6 +75,7 @@ for _command in (
     flags,
     gates,
     health,
+    history,
     import_model,
     importance,
     init,
@@ -122,6 +124,12 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         click.echo(f"{click.style('error', fg='red', bold=True)} [{error.code}] {error}", err=True)
+        return 1
+    except UnicodeEncodeError as error:
+        if debug:
+            traceback.print_exc()
+        text = error.object[:100].encode(errors="backslashreplace").decode()
+        click.echo(f"error [invalid-input] a text is not UTF-8\n  text: got {text}; write it in UTF-8", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever happened
         if debug:

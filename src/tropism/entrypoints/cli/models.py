@@ -10,20 +10,28 @@ import click
 @click.command()
 @click.argument("model", required=False)
 @click.option("--compare", nargs=2, type=int, metavar="A B", help="Compare two versions of MODEL.")
+@click.option("--json", "as_json", is_flag=True, help="Print a comparison as JSON.")
 @click.pass_obj
-def models(project: Path, model: str | None, compare: tuple[int, int] | None) -> None:
+def models(project: Path, model: str | None, compare: tuple[int, int] | None, as_json: bool) -> None:
     """List models, or the versions of one.
+
+    --compare says what differs in metrics, data, parameters, signature and files, how far the scores of the same rows
+    lie apart, and which version to take.
 
     \b
     tropism models payments
     tropism models payments --compare 1 2
     """
-    from tropism.entrypoints.cli.show_models import compare_versions, list_models, list_versions
+    from tropism.entrypoints.cli.show_models import list_models, list_versions
 
+    if as_json and not compare:
+        raise click.UsageError("--json goes with --compare A B")
     if compare and not model:
         raise click.UsageError("name the model whose versions to compare: tropism models MODEL --compare A B")
     if model and compare:
-        compare_versions(project, model, *compare)
+        from tropism.entrypoints.cli.show_comparison import show_comparison
+
+        show_comparison(project, model, *compare, as_json)
     elif model:
         list_versions(project, model)
     else:

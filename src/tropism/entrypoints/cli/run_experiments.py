@@ -9,13 +9,15 @@ import msgspec
 
 from tropism.core.errors import DataInvalid, Fault, NotFound
 from tropism.entrypoints.cli.opening import open_project
-from tropism.entrypoints.experimenting import read_experiment
+from tropism.entrypoints.cli.tables import moment
+from tropism.entrypoints.experimenting import counts_from, read_experiment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tropism.core.experiment import Experiment
     from tropism.registry.experiments import Trial
+    from tropism.wiring import Platform
 
 
 def put_experiment(project: Path, path: Path, actor: str) -> None:
@@ -47,6 +49,8 @@ def start_experiment(project: Path, name: str, actor: str) -> None:
     platform = open_project(project)
     trial = platform.registry.experiments.start(name, actor=actor, now=platform.clock.now())
     click.echo(f"{trial.name} runs: {taking_part(trial)}")
+    for line in days_lines(platform, trial):
+        click.echo(line)
     click.echo(f"follow it: tropism experiments show {trial.name}")
 
 
@@ -68,3 +72,13 @@ def taking_part(trial: Trial) -> str:
         treatment = trial.spec.variants[1].name
         return f"a share of {share} of its units gets '{treatment}'"
     return f"a share of {share} of its units takes part"
+
+
+def days_lines(platform: Platform, trial: Trial) -> list[str]:
+    """When a running experiment that splits units can say more than now."""
+    found = counts_from(platform, trial)
+    if found is None:
+        return []
+    at, first = found
+    when = "none counts before" if first else "the next counts after"
+    return [f"days (UTC) count once they are over and their outcome windows closed: {when} {moment(at)}"]

@@ -20,8 +20,13 @@ def run_import(project: Path, folder: Path, model: str, python: Path | None, sec
     facts = found.facts
     click.echo(f"version {found.version} of {model} is the model of {folder} ({facts['flavor']})")
     if "checked" in facts:
-        checked = facts["checked"]
+        checked, converted = facts["checked"], facts["converted"]
         click.echo(f"  {checked['rows']} rows: at most {checked['largest_difference']:.2g} from the original")
+        network = (
+            "with the network: nothing here takes it away (unshare)" if converted["network"] else "without network"
+        )
+        click.echo(f"  its code ran in a process apart, {network}")
     if facts["missing"] == "no score":
-        click.echo("  a missing value has no score; such a request is answered by the version before, or the prior")
+        click.echo("  a missing value has no score: such a request is answered by the version before, or the prior,")
+        click.echo("  and five in a row put this version to rest for 30 s; features with nullable=False refuse them")
     click.echo(f"make it the champion: tropism promote {model} {found.version}")

@@ -85,6 +85,8 @@ def _follow(platform: Platform, key: str, alive: Callable[[], bool]) -> Job:
 
 
 def _report(platform: Platform, job: Job) -> None:
+    from tropism.loop.climbing import explain, held
+
     result: dict[str, Any] = job.result or {}
     if job.status == "cancelled" or (job.cancel and result.get("trained") is None):
         raise NotReady("the training was cancelled", Fault("job", job.id, "ask again: `tropism train`"))
@@ -104,6 +106,9 @@ def _report(platform: Platform, job: Job) -> None:
     champion = platform.registry.aliases.live(job.task)
     if champion is not None and champion.champion == version.version:
         click.echo(f"  it is the champion since {moment(champion.since)} UTC")
+    elif version.version in {one.version for one in held(platform.registry, job.task)}:
+        why = explain(platform.registry, job.task, version.version, platform.real.now())
+        click.echo(f"  it won, and waits: {why or f'approve it: tropism approve {job.task} {version.version}'}")
     elif champion is None:
         click.echo("  it is not better than the best baseline beyond doubt, so the baseline goes on answering")
     else:

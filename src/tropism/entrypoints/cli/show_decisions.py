@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST = 100_000
 _MOMENTS = frozenset({"at", "changed", "from", "now", "opened_at", "since"})
 _INDENT = " " * 11
+_PARTS = (slice(14, 23), slice(9, 23))
+"""Parts of an id that may do for it, the shortest first: one process gives ids that differ by their time alone."""
 
 
 def list_decisions(project: Path, task: str | None, limit: int, everything: bool) -> None:
@@ -34,8 +37,10 @@ def list_decisions(project: Path, task: str | None, limit: int, everything: bool
         click.echo("no decisions yet: they come with outcomes, or with `tropism train`")
         return
     width = max(shutil.get_terminal_size().columns, 40)
+    parts = Counter(one.id[part] for one in found for part in _PARTS)
     for one in kept:
-        click.echo(f"{one.id[14:23]}  {moment(one.at)}  {_what(one)}")
+        name = next((one.id[part] for part in _PARTS if parts[one.id[part]] == 1), one.id)
+        click.echo(f"{name}  {moment(one.at)}  {_what(one)}")
         why = " ".join(_why(one).split())
         click.echo("\n".join(textwrap.wrap(why, width, initial_indent=_INDENT, subsequent_indent=_INDENT)) or _INDENT)
 
@@ -75,7 +80,8 @@ def _find(registry: Registry, decision: str) -> Decision:
     found = [one for one in registry.decisions.list(limit=_MOST) if decision in one.id] if decision else []
     if len(found) == 1:
         return found[0]
-    fix = "write more of the id" if found else "list them with `tropism decisions`"
+    several = f"use one of: {', '.join(one.id for one in found[:5])}"
+    fix = several if found else "list them with `tropism decisions`"
     number = f"{len(found)} decisions have" if found else "no decision has"
     raise UnknownDecision(f"{number} an id with '{decision}'", Fault("id", repr(decision), fix))
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tropism.core.experiment import SPLIT, Ramp
+from tropism.core.experiment import BESIDE, SPLIT, Ramp
 from tropism.entrypoints.cli.drawing import one_line
 from tropism.entrypoints.cli.opening import open_project
-from tropism.entrypoints.cli.run_experiments import taking_part
+from tropism.entrypoints.cli.run_experiments import days_lines, taking_part
 from tropism.entrypoints.cli.run_flags import pair
 from tropism.entrypoints.cli.show_beside import beside_so_far, print_beside
 from tropism.entrypoints.cli.show_evidence import print_evidence
@@ -96,6 +96,8 @@ def show_experiment(project: Path, name: str, as_json: bool) -> None:
         f"decided: at least {spec.min_units} units of each, at most {spec.max_duration}, alpha {spec.alpha:.4g} "
         f"({spec.harm_alpha:.4g} for harm), {'by itself' if spec.automatic else 'after an approval'}"
     )
+    for line in days_lines(platform, trial):
+        click.echo(line)
     if beside is not None:
         click.echo()
         print_beside(beside)
@@ -122,7 +124,8 @@ def _print_variants(trial: Trial, units: dict[str, int]) -> None:
         role = "control" if variant is spec.control else "treatment"
         weight = variant.weight if spec.mode in SPLIT else None
         version_said = "champion" if version is None else str(version)
-        rows.append((variant.name, role, version_said, weight, units[variant.name]))
+        answered = None if spec.mode in BESIDE else units[variant.name]
+        rows.append((variant.name, role, version_said, weight, answered))
     print_table(("variant", "", "version", "weight", "units"), rows)
 
 

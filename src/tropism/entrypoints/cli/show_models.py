@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tropism.core.identity import Identifiers, task_tag
 from tropism.entrypoints.cli.opening import open_project
-from tropism.entrypoints.cli.tables import moment, print_table, shown
+from tropism.entrypoints.cli.tables import moment, print_table
 from tropism.entrypoints.moving import promote_by_hand
+from tropism.registry.tombstones import deleted
 from tropism.registry.tracking.training_runs import training_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_PARTS = ("metrics", "data", "parameters", "signature", "environment")
 
 
 def list_models(project: Path) -> None:
@@ -43,11 +42,11 @@ def list_versions(project: Path, model: str) -> None:
     aliases: dict[int, list[str]] = {}
     for alias, version in registry.aliases.all(model).items():
         aliases.setdefault(version, []).append(alias)
-    runs = training_runs(registry.db, registry.versions.list(model))
+    runs, gone = training_runs(registry.db, registry.versions.list(model)), deleted(registry.db, model)
     rows = [
         (
             one.version,
-            _standing(aliases.get(one.version, []), one.state),
+            "deleted" if (model, one.version) in gone else _standing(aliases.get(one.version, []), one.state),
             one.learner,
             one.window,
             one.data.get("rows"),
@@ -64,44 +63,6 @@ def list_versions(project: Path, model: str) -> None:
     metric = "error rate" if task.metric_name == "accuracy" else task.metric_name
     print_table(("version", "is", "learner", "window", "rows", metric, "baseline", "made (UTC)", "run"), rows)
     click.echo(f"{metric}: mean loss on later rows than it learnt from, beside the best baseline; lower is better")
-
-
-def compare_versions(project: Path, model: str, a: int, b: int) -> None:
-    found = open_project(project).registry.versions.compare(model, a, b)
-    rows = [row for part in _PARTS for row in _differences(part, getattr(found, part))]
-    if not rows:
-        click.echo(f"versions {a} and {b} do not differ")
-        return
-    print_table(("", "what differs", f"version {a}", f"version {b}"), rows)
-
-
-def _differences(part: str, found: Any) -> list[tuple[str, str, str, str]]:
-    """Rows of a comparison; a metric and the ends of its interval are one row."""
-    sides = {one.field: (one.a, one.b) for one in found}
-    rows = []
-    for field, (a, b) in sides.items():
-        name, _, end = field.rpartition(".")
-        if end in ("low", "high") and f"{name}.value" in sides:
-            continue
-        if end == "value" and f"{name}.low" in sides and f"{name}.high" in sides:
-            low, high = sides[f"{name}.low"], sides[f"{name}.high"]
-            shown_a, shown_b = (
-                f"{shown(value)} ({shown(low[side])} to {shown(high[side])})" for side, value in enumerate((a, b))
-            )
-            rows.append((part, name.removeprefix("metrics."), shown_a, shown_b))
-        else:
-            rows.append((part, field, _text(a), _text(b)))
-    return rows
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return "; ".join(_text(one) for one in value)
-    if isinstance(value, dict) and {"learner", "span", "loss"} <= value.keys():
-        return f"{value['learner']} on {value['span']} {shown(value['loss'])}"
-    if isinstance(value, str) and len(value) == 64:
-        return f"{value[:12]}..."
-    return shown(value)
 
 
 def promote_version(project: Path, model: str, version: int, actor: str, force: bool) -> None:

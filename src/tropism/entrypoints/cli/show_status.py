@@ -58,7 +58,7 @@ def _show(task: dict[str, Any]) -> None:
             opened = moment(test["opened_at"])
             click.echo(f"  challenger: version {other} against version {champion}, since {opened} UTC")
     for version in task["waiting_for_approval"]:
-        click.echo(f"  waits for approval: version {version} (tropism promote {task['name']} {version})")
+        click.echo(f"  waits for approval: version {version} (tropism approve {task['name']} {version})")
     for one in task["waiting_for_levels"]:
         click.echo(f"  won, and waits: version {one['version']}: {one['why']}")
 

@@ -20,6 +20,7 @@ NAME = 500
 REGISTRY_TAG = 100_000
 METRICS = 1_000
 PARAMS = 100
+EXPERIMENTS = 10_000
 LARGEST = (1 << 63) - 1
 _PATH = 1_000
 _KEY = re.compile(r"[/\w.\- :]+")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Value = str | float | int | tuple[str, ...] | None
 _LONGEST = 10_000
 _MOST = 100
+_DIGITS = 300
+"""Whole numbers of so many are floats, or infinite."""
 _NAME = re.compile(
     r"""\s*(?:(?P<family>[A-Za-z_]+)\s*\.\s*)?
         (?:`(?P<ticked>[^`]*)`|"(?P<quoted>[^"]*)"|(?P<bare>[\w/.:\-]+))""",
@@ -128,7 +130,8 @@ class _Reader:
         if number is None:
             return self.quoted()
         self.at = number.end()
-        return float(number[1]) if re.search(r"[.eE]", number[1]) else int(number[1])
+        whole = not re.search(r"[.eE]", number[1]) and len(number[1]) < _DIGITS
+        return int(number[1]) if whole else float(number[1])
 
     def quoted(self) -> str:
         found = self.take(_TEXT, "write a number, or a text in single quotes")

@@ -10,7 +10,18 @@ from sqlalchemy import delete, select
 
 from tropism.core.errors import Fault, NotFound
 from tropism.registry.audit import append
-from tropism.registry.tracking.checks import KEY, NAME, PARAM, TAG, invalid, require_at_most, require_length
+from tropism.registry.tracking.checks import (
+    EXPERIMENTS,
+    KEY,
+    METRICS,
+    NAME,
+    PARAM,
+    TAG,
+    invalid,
+    require_at_most,
+    require_few,
+    require_length,
+)
 from tropism.registry.tracking.experiments import Lifecycle, require_experiment
 from tropism.registry.tracking.filters import parse_filter
 from tropism.registry.tracking.logged_metrics import metrics_of
@@ -135,11 +146,11 @@ class LoggedModels:
             append(connection, at=now, actor=actor, action="logged-model.deleted", subject=subject, detail={})
 
     def set_tags(self, model_id: str, tags: Mapping[str, str], now: int) -> LoggedModel:
-        """Raises: InvalidInput: a tag is too long."""
+        """Raises: InvalidInput: a tag is too long, or there are over 1,000."""
         return self._set(model_id, _tags, tags, TAG, now)
 
     def set_params(self, model_id: str, params: Mapping[str, str], now: int) -> LoggedModel:
-        """Raises: InvalidInput: a param is too long."""
+        """Raises: InvalidInput: a param is too long, or there are over 1,000."""
         return self._set(model_id, _params, params, PARAM, now)
 
     def delete_tag(self, model_id: str, key: str, now: int) -> None:
@@ -167,6 +178,7 @@ class LoggedModels:
         Raises:
             InvalidInput: the filter or an order does not parse, or names what is not there.
         """
+        require_few(experiment_ids, EXPERIMENTS, "experiment_ids")
         clauses = parse_filter(filter_string)
         query = select(_table).where(_table.c.experiment_id.in_(experiment_ids), _table.c.lifecycle == "active")
         with self._db.read() as connection:
@@ -209,6 +221,7 @@ def _load(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[LoggedModel
 
 
 def _write(connection: Connection, model_id: str, table: Any, given: Mapping[str, str], most: int) -> None:
+    require_few(given, METRICS, "tags or params")
     for key, value in given.items():
         require_length(key, KEY, "key")
         require_at_most(value, most, key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tropism.registry.tracking.checks import require_few
+from tropism.registry.tracking.checks import EXPERIMENTS, require_few
 from tropism.registry.tracking.filters import parse_filter, parse_orders
 from tropism.registry.tracking.runs import Run, load_runs
 from tropism.registry.tracking.searching import Family, Subject, narrowed, ordered
@@ -36,7 +36,6 @@ _SYNONYMS = {
     **dict.fromkeys(("created", "Created"), "start_time"),
     **dict.fromkeys(("run name", "Run name", "Run Name"), "run_name"),
 }
-_EXPERIMENTS = 10_000
 
 
 class RunSearch:
@@ -63,7 +62,7 @@ class RunSearch:
             InvalidInput: the filter or an order does not parse, or names what is not there.
         """
         clauses, sorting = parse_filter(filter_string), parse_orders(orders)
-        require_few(experiment_ids, _EXPERIMENTS, "experiment_ids")
+        require_few(experiment_ids, EXPERIMENTS, "experiment_ids")
         runs = tracking_runs
         query = select(runs).where(runs.c.experiment_id.in_(experiment_ids))
         if view != "ALL":

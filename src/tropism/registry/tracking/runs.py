@@ -14,8 +14,8 @@ from tropism.registry.tracking.checks import NAME, invalid, require_at_most
 from tropism.registry.tracking.experiments import Lifecycle, require_experiment
 from tropism.registry.tracking.inputs import DatasetInput, inputs_of
 from tropism.registry.tracking.metrics import Metric, metric_of
-from tropism.registry.tracking.run_models import RunModel, models_of
 from tropism.registry.tracking.rows import insert_new
+from tropism.registry.tracking.run_models import RunModel, models_of
 from tropism.registry.tracking.run_rows import require_run
 from tropism.registry.tracking.tags import RUN_NAME, write_tags
 from tropism.storage.tables.tracking_schema import tracking_latest, tracking_params, tracking_runs, tracking_tags

@@ -11,7 +11,7 @@ from sqlalchemy import Double, Text, and_, func, or_, select
 
 from tropism.core.errors import InvalidInput
 from tropism.core.faults import one_of
-from tropism.registry.tracking.checks import LARGEST, invalid
+from tropism.registry.tracking.checks import LARGEST, invalid, require_few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ MILLISECOND = 1_000
 _COMPARE = ("=", "!=", ">", ">=", "<", "<=")
 _TEXTUAL = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
 _NULLS = ("IS NULL", "IS NOT NULL")
+_MOST_ORDERS = 50
+"""Each may join a table, and SQLite joins 64."""
 
 
 class Family(NamedTuple):
@@ -68,6 +70,7 @@ def ordered(
     query: Select[Any], subject: Subject, orders: Sequence[Order], ends: Sequence[ColumnElement[Any]]
 ) -> Select[Any]:
     """The query sorted, then by `ends`. What has no value comes last either way. Raises: InvalidInput."""
+    require_few(orders, _MOST_ORDERS, "order_by")
     for order in orders:
         query, column = _sortable(query, subject, order)
         query = query.order_by(column.is_(None), column.desc() if order.descending else column.asc())

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Executable, Table
     from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
@@ -21,6 +21,20 @@ def insert_once(connection: Connection, table: Table, values: Mapping[str, Any])
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Inserts a row, or sets all of `values` in the one that has its primary key."""
     connection.execute(_upsert(connection.dialect.name, table, tuple(values)), values)
+
+
+def add_up(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], summed: str) -> None:
+    """Inserts rows, or adds the column `summed` to those that have their primary keys, and sets the others."""
+    if rows:
+        connection.execute(_add_up(connection.dialect.name, table, tuple(rows[0]), summed), rows)
+
+
+@cache
+def _add_up(dialect: str, table: Table, names: tuple[str, ...], summed: str) -> Executable:
+    statement = _insert(dialect, table)
+    changed: dict[str, Any] = {name: statement.excluded[name] for name in names if not table.c[name].primary_key}
+    changed[summed] = table.c[summed] + statement.excluded[summed]
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
 
 
 @cache

@@ -42,8 +42,14 @@ class MlflowSink(Sink):
         self._run = ""
 
     def start(self, run: RunStart) -> None:
+        """Raises: SettingInvalid: the server is the project that the run is written into already."""
+        self._client = self._module.MlflowClient(tracking_uri=self._url)
+        if self._asked(lambda: self._knows(run.id)):
+            fix = "name another MLflow: the runs are in this store already, where its clients see them"
+            fault = Fault("tracking.mlflow_url", self._url, fix)
+            raise SettingInvalid("the run would be written twice into this very project", fault)
+
         def begin() -> str:
-            self._client = self._module.MlflowClient(tracking_uri=self._url)
             found = self._client.get_experiment_by_name(run.experiment)
             experiment = found.experiment_id if found is not None else self._client.create_experiment(run.experiment)
             known = self._client.search_runs([experiment], f"tags.`{TAG}` = '{run.id}'", max_results=1)
@@ -80,6 +86,16 @@ class MlflowSink(Sink):
 
     def end(self, status: Status, at: int) -> None:
         self._asked(lambda: self._client.set_terminated(self._run, status, at // _MILLISECOND))
+
+    def _knows(self, run_id: str) -> bool:
+        """Whether the server has a run of our own id: elsewhere a run gets an id of that place."""
+        try:
+            self._client.get_run(run_id)
+        except self._module.exceptions.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        return True
 
     def _batches(self, kind: str, values: Sequence[Any], size: int) -> None:
         for start in range(0, len(values), size):

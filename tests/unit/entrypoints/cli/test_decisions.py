@@ -52,9 +52,9 @@ def test_no_decisions_say_where_they_come_from(shop: Command) -> None:
 def test_decisions_are_listed_newest_first_and_fit_the_screen(shop: Command, record: Callable[..., str]) -> None:
     first, second = record("train", 1), record("promote", 2)
     lines = shop("decisions").out.splitlines()
-    assert lines[0] == f"{second[14:23]}  2023-11-14 22:13  promote payments version 1"
+    assert lines[0] == f"{second[9:23]}  2023-11-14 22:13  promote payments version 1"
     assert lines[1] == "           900 predictions: brier lower by 0.0787 (0.05 to 0.1)"
-    assert lines[2] == f"{first[14:23]}  2023-11-14 22:13  train payments version 1"
+    assert lines[2] == f"{first[9:23]}  2023-11-14 22:13  train payments version 1"
     assert lines[3].startswith("           500 new labels (trigger: 500); loss rose")
     assert len(lines) > 5, "a long reason is folded"
     assert max(map(len, lines)) <= 80
@@ -133,3 +133,19 @@ def test_an_id_that_is_none_or_several(shop: Command, record: Callable[..., str]
     assert said.code == 1
     assert said.err.startswith("error [unknown-decision]")
     assert words in said.err
+
+
+def test_decisions_whose_short_ids_are_alike_are_listed_and_asked_for_in_full(
+    shop: Command, platform: Platform, register: Callable[..., int]
+) -> None:
+    register()
+    made = [f"01a201c3-{part}-71ba-a63e-a98383826ac5" for part in ("7720", "a862")]
+    made.append("01a201c4-a862-71ba-a63e-a98383826ac5")
+    for identifier in made:
+        new = NewDecision(id=identifier, model="payments", kind="reject", version=1, at=AT, actor="x", evidence={})
+        platform.registry.decisions.record(new, now=AT)
+    listed = [line.split()[0] for line in shop("decisions").out.splitlines() if "reject" in line]
+    assert set(listed) == {"7720-71ba-a63e", made[1], made[2]}
+    assert shop("decisions", "show", "7720-71ba-a63e").code == 0
+    said = shop("decisions", "show", "71ba-a63e")
+    assert (said.code, all(one in said.err for one in made)) == (1, True)

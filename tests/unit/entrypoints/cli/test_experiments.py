@@ -44,7 +44,9 @@ def test_an_experiment_goes_its_way(shop: Command, file: Path) -> None:
         "start it: tropism experiments start trees",
     ]
     assert shop("experiments", "put", file).out.startswith("trees is so already\n")
-    assert "trees runs: a share of 0.01 of its units gets 'new'" in shop("experiments", "start", "trees").out
+    started = shop("experiments", "start", "trees").out
+    assert "trees runs: a share of 0.01 of its units gets 'new'" in started
+    assert "days (UTC) count once they are over and their outcome windows closed: none counts before 2" in started
     listed = shop("experiments").out.splitlines()
     assert listed[1].split() == ["trees", "payments", "canary", "running", "0.01", "now", "(1),", "new", "(2)"]
     out = shop("experiments", "show", "trees").out

@@ -22,6 +22,7 @@ MEANT_FOR_A_PROJECT = [
     ("doctor",),
     ("down",),
     ("health", "payments"),
+    ("history", "payments"),
     ("models",),
     ("models", "payments"),
     ("monitor",),
@@ -176,6 +177,15 @@ def test_a_wrong_call_is_explained(tropism: Command, arguments: tuple[str, ...])
     assert said.code == 2
     assert "Error: " in said.err
     assert said.out == ""
+
+
+def test_a_text_that_is_no_utf8_is_refused_by_name(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tropism.entrypoints.cli.main import main
+
+    assert main(["-C", str(project), "flags", "set", "beta", "--description", "\udcff"]) == 1
+    said = capsys.readouterr().err
+    assert "[invalid-input]" in said
+    assert "\\udcff" in said
 
 
 def test_a_defect_is_called_one_and_shows_its_traceback_only_when_asked(

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tropism.core.clock import DAY
+from tropism.registry import NewVersion
+from tropism.registry.tracking.training_runs import run_id_of
 from tropism.wiring import Platform
 
 Command = Callable[..., Any]
@@ -63,7 +69,58 @@ def test_two_versions_are_compared(shop: Command, platform: Platform, register: 
     assert "0.8 (0.7 to 0.9)" in auc
     assert "linear on all 0.2" in out
     assert "111111111111..." in out
+    assert "files" in out and "safetensors" in out
+    assert "wait: not assessed: no labelled rows are there that neither of them learnt from" in out
     assert shop("models", "payments", "--compare", "1", "1").out == "versions 1 and 1 do not differ\n"
+    told = json.loads(shop("models", "payments", "--compare", "1", "2", "--json").out)
+    assert (told["choice"], told["same_artifact"], told["predictions"]) == ("wait", False, None)
+    assert "goes with --compare" in shop("models", "payments", "--json").err
+
+
+def test_versions_are_compared_on_rows_that_neither_learnt_from(
+    shop: Command, platform: Platform, register: Register, live: Callable[..., list[str]]
+) -> None:
+    old = platform.clock.now() - 30 * DAY
+    for seed in (1, 2):
+        new = msgspec.structs.replace(platform.registry.versions.get("payments", register(seed)), job_id=None)
+        values = {name: getattr(new, name) for name in NewVersion.__struct_fields__}
+        platform.registry.versions.register(NewVersion(**values), now=old)
+    live(120)
+    out = shop("models", "payments", "--compare", "2", "4").out
+    assert "on 120 rows that neither learnt from, their scores differ by" in out
+    assert re.search(r"^(wait|take [a-z0-9 ]+): brier loss .* on 120 rows: ", out, re.MULTILINE)
+
+
+def test_the_moves_of_aliases_are_told_with_who_and_why(shop: Command, platform: Platform, register: Register) -> None:
+    register(1)
+    register(2)
+    assert shop("history", "payments").out == "no alias of payments moved yet\n"
+    shop("promote", "payments", 1)
+    shop("promote", "payments", 2, "--actor", "bob")
+    shop("rollback", "payments")
+    head, *rows = shop("history", "payments", "--alias", "champion").out.splitlines()
+    assert head.split() == ["when", "(UTC)", "alias", "from", "to", "by", "decision", "why"]
+    assert [row.split()[2:6] for row in rows] == [
+        ["champion", "2", "1", "ann"],
+        ["champion", "1", "2", "bob"],
+        ["champion", "-", "1", "ann"],
+    ]
+    assert rows[0].endswith("rolled back by ann") and rows[1].endswith("promoted by bob")
+    assert len(shop("history", "payments", "--limit", 1).out.splitlines()) == 2
+    assert json.loads(shop("history", "payments", "--json").out)[0]["actor"] == "ann"
+    assert "never moved" in shop("history", "payments", "--alias", "x").out
+
+
+def test_the_run_that_a_version_was_trained_in_is_named(shop: Command, platform: Platform, register: Register) -> None:
+    run = run_id_of("job-1")
+    platform.tracking.runs.create("0", 1, run_id=run, name="payments-1")
+    register(1, job_id="job-1")
+    register(2)
+    head, first, second, _ = shop("models", "payments").out.splitlines()
+    assert (head.split()[-1], first.split()[-1], second.split()[-1]) == ("run", run[:8], "-")
+    assert f"run of its training: {run}" in shop("card", "payments", 1).out
+    assert "run of its training: none" in shop("card", "payments", 2).out
+    assert f"run {run[:8]}" in shop("lineage", "model", "payments/1").out
 
 
 @pytest.mark.parametrize(

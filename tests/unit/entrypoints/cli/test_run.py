@@ -113,7 +113,7 @@ def test_status_of_a_champion(
     assert "  brier: 0.04 (0.04 to 0.04) over 100 matured predictions; best baseline " in out
     assert "lower is better" in out
     assert "  challenger: version 3 against version 2, since " in out
-    assert "  waits for approval: version 3 (tropism promote payments 3)" in out
+    assert "  waits for approval: version 3 (tropism approve payments 3)" in out
 
 
 def test_status_speaks_of_accuracy_as_people_do(

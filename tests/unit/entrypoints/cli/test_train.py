@@ -68,6 +68,19 @@ def test_a_second_model_challenges_the_champion(
     assert trained.evidence["reasons"] == ["asked for by bob"]
 
 
+def test_a_first_model_that_its_levels_hold_back_is_said_to_wait(
+    shop: Command, project: Path, history: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "levels.json"
+    path.write_text('{"levels": [{"name": "live", "gates": [{"gate": "approval"}]}]}')
+    assert shop("apply").code == 0
+    assert shop("levels", "payments", "--set", path).code == 0
+    said = shop("train", "payments", "--data", history, "--time", "at")
+    assert said.code == 0
+    assert "it won, and waits: 'live': " in said.out
+    assert "not better" not in said.out
+
+
 def test_without_anything_to_learn_from_it_says_what_to_do(shop: Command, project: Path) -> None:
     said = shop("train", "payments")
     assert said.code == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import xml.dom.minidom
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,20 @@ def test_pages_and_drawings_load_nothing_and_escape_what_runs_say(tmp_path: Path
     xml.dom.minidom.parseString(drawing)
     assert "<script" not in page and "Spearman correlation over 9 runs" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_control_characters_and_the_largest_numbers_leave_a_drawing_that_can_be_read(
+    tmp_path: Path, platform: Platform
+) -> None:
+    for number, value in enumerate((1e308, -1e308, float("inf"), float("nan"), 2.0)):
+        with start_run("odd", f"r{number}\x0b\x1b", project=tmp_path) as run:
+            run.log_params({"p": ("1e308", "-1e308")[number % 2]})
+            for step in range(3):
+                run.log_metrics({"loss": value / (step + 1)}, step=step)
+    found = compare_runs(platform.tracking, [run.id for run in list_runs(platform.tracking, 1)], 1)
+    drawing = as_svg(found)
+    xml.dom.minidom.parseString(drawing)
+    assert not re.search('="-?(nan|inf)', drawing)
 
 
 def test_what_cannot_be_compared_is_refused_with_the_fix(tmp_path: Path, platform: Platform) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -99,3 +99,18 @@ def test_the_name_of_a_deleted_experiment_is_taken(tracking: Tracking) -> None:
 def test_a_run_of_no_experiment_is_refused(tracking: Tracking) -> None:
     with pytest.raises(NotFound):
         tracking.runs.create("99", 1)
+
+
+def test_a_run_of_a_given_id_is_made_once_and_taken_up_again(tracking: Tracking) -> None:
+    given: dict[str, Any] = {"run_id": "ab" * 16, "name": "mine"}
+    made = tracking.runs.create("0", 5, tags={"a": "1"}, **given)
+    assert (made.info.id, made.info.started_at) == ("ab" * 16, 5)
+    tracking.batches.log(made.info.id, params=[("trees", "2")])
+    again = tracking.runs.create("0", 9, tags={"b": "2"}, **given)
+    assert (again.info, again.params) == (made.info, {"trees": "2"})
+    assert {"a", "b"} < again.tags.keys()
+    tracking.runs.delete(made.info.id, 10)
+    with pytest.raises(InvalidInput, match="deleted"):
+        tracking.runs.create("0", 11, **given)
+    with pytest.raises(InvalidInput, match="32 hexadecimal"):
+        tracking.runs.create("0", 11, run_id="../x")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tropism.core.errors import MissingExtra
+from tropism.core.errors import MissingExtra, SettingInvalid
 from tropism.training.runs.base import Point, RunStart, Sink
 from tropism.training.runs.opening import open_also
 from tropism.training.runs.settings import TrackingSettings
+from tropism.training.runs.to_mlflow import MlflowSink
 
 START = RunStart(id="ab" * 16, experiment="tropism/fraud", name="one", at=1_700_000_000_000_000, tags={"a": "b"})
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
@@ -81,3 +84,45 @@ def test_without_its_package_a_place_names_the_extra(tmp_path: Path, name: str) 
         pytest.skip(f"{PACKAGES[name]} is installed")
     with pytest.raises(MissingExtra, match=rf"tropism\[{name}\]"):
         open_also([name], TrackingSettings(mlflow_url="http://127.0.0.1:5000"), tmp_path)
+
+
+class _Mlflow:
+    """The client of a server that knows the runs with these ids."""
+
+    class MlflowException(Exception):
+        error_code = "RESOURCE_DOES_NOT_EXIST"
+
+    def __init__(self, *known: str) -> None:
+        self.exceptions, self.known, self.made = self, known, list[str]()
+
+    def MlflowClient(self, tracking_uri: str) -> _Mlflow:  # noqa: N802
+        return self
+
+    def get_run(self, run_id: str) -> None:
+        if run_id not in self.known:
+            raise self.MlflowException
+
+    def get_experiment_by_name(self, name: str) -> None: ...
+
+    def create_experiment(self, name: str) -> str:
+        return "1"
+
+    def search_runs(self, *asked: Any, **more: Any) -> list[Any]:
+        return []
+
+    def create_run(self, *asked: Any, **more: Any) -> Any:
+        self.made.append(more["tags"]["tropism.run"])
+        return SimpleNamespace(info=SimpleNamespace(run_id="1"))
+
+
+def test_a_server_that_has_the_run_already_is_this_project_and_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ((), (START.id,)):
+        there = _Mlflow(*known)
+        monkeypatch.setitem(sys.modules, "mlflow", there)
+        sink = MlflowSink("http://tracking.example")
+        if known:
+            with pytest.raises(SettingInvalid, match="twice into this very project"):
+                sink.start(START)
+        else:
+            sink.start(START)
+        assert there.made == ([] if known else [START.id])
