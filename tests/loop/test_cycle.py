@@ -88,6 +88,10 @@ def test_promotions_wait_for_a_person_where_the_policy_says_so(world: Callable[.
     assert champion(here) is None
     waiting = here.platform.registry.approvals.pending("world")
     assert [one.version for one in waiting] == [1]
+    here.run(300)  # as many labels again
+    again = here.cycle()
+    assert (again.trained, again.waiting) == (None, "version 1 waits for approval")
+    assert [one.version for one in here.platform.registry.approvals.pending("world")] == [1]
 
     promote_by_hand(here.platform, "world", 1, "ann")
     assert champion(here) == 1

@@ -119,22 +119,16 @@ class Governing:
         if not waiting:
             fault = Fault("version", str(version), "see what waits: `tropism status`; or `tropism promote` it")
             raise Conflict(f"no promotion of version {version} of '{model}' waits for approval", fault)
-        say = registry.approvals.approve if verdict == "approved" else registry.approvals.refuse
-        said = say(waiting[0].id, actor=actor, now=now, comment=comment, role=role)
-        missing = "" if said.status == "refused" else registry.approvals.missing(said.id, now)
-        if said.status != "approved" or missing:
-            return Answered(approval=said, missing=missing, promoted=None)
+        asked = waiting[0].id
+        if verdict == "refused":
+            said = registry.approvals.refuse(asked, actor=actor, now=now, comment=comment, role=role)
+            return Answered(approval=said, missing="", promoted=None)
         champion = registry.aliases.get(model, "champion")
-        moved = registry.promotion.promote(
-            model,
-            version,
-            expected=champion,
-            actor=actor,
-            decision_id=said.decision_id,
-            policy=task.policy,
-            now=now,
+        said, moved = registry.promotion.approve(
+            asked, expected=champion, actor=actor, policy=task.policy, now=now, comment=comment, role=role
         )
-        return Answered(approval=registry.approvals.get(said.id), missing="", promoted=moved)
+        missing = registry.approvals.missing(said.id, now) if moved is None else ""
+        return Answered(approval=said, missing=missing, promoted=moved)
 
     def withdraw(self, review: str, *, actor: str) -> Review:
         """Takes a review back. Raises what `Reviews.withdraw` does."""

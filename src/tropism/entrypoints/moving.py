@@ -40,7 +40,11 @@ def promote_by_hand(
     if waiting:
         decision = waiting[0].decision_id
         if not force:
-            registry.approvals.approve(waiting[0].id, actor=actor, now=now)
+            _, moved = registry.promotion.approve(
+                waiting[0].id, expected=champion, actor=actor, policy=task.policy, now=now, evidence=evidence
+            )
+            if moved is not None:
+                return moved
     return registry.promotion.promote(
         model,
         version,

@@ -120,6 +120,16 @@ def rising(registry: Registry, model: str, now: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def awaiting_approval(registry: Registry, model: str) -> tuple[int, ...]:
+    """Versions that were good enough and wait for people's word, the first asked for first."""
+    levels, found = Levels(registry.db), list[int]()
+    for one in registry.approvals.open(model):
+        candidate = registry.versions.get(model, one.version).state == "candidate"
+        if candidate and levels.get(model, one.version).level != RETIRED and one.version not in found:
+            found.append(one.version)
+    return tuple(found)
+
+
 def explain(registry: Registry, model: str, version: int, now: int) -> str:
     """What a version that won waits for; empty where nothing holds it back."""
     policy = LevelPolicies(registry.db).written(model)

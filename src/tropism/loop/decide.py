@@ -43,6 +43,8 @@ def decide(task: Task, seen: Observation, asked: str | None = None) -> Plan:
 
 
 def _first(task: Task, seen: Observation) -> Plan:
+    if seen.awaiting:
+        return Plan(train=False, waiting=f"version {seen.awaiting[0]} waits for approval")
     if seen.rising:
         return Plan(train=False, waiting=f"version {seen.rising[0]} waits for its level")
     needed = task.policy.min_training if seen.trained_at is None else max(task.policy.triggers.cooldown, 1)

@@ -9,6 +9,7 @@ import msgspec
 
 from tropism.core.errors import TropismError
 from tropism.registry import NewJob
+from tropism.registry.audit import require_actor
 from tropism.registry.level_policies import LevelPolicies
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ def ask_for_gates(registry: Registry, key: str, order: GateOrder, *, now: int) -
 
     Raises:
         UnknownTask, UnknownModel, UnknownVersion: there is no such version.
-        InvalidInput: there is no such level.
+        InvalidInput: there is no such level, or the actor is nobody.
         Conflict: the key is another job's.
     """
+    require_actor(order.actor)
     registry.versions.get(order.model, order.version)
     LevelPolicies(registry.db).get(order.model).level(order.level)
     new = NewJob(id=key, task=order.model, kind=KIND, request=msgspec.to_builtins(order))

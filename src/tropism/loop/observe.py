@@ -11,7 +11,7 @@ import pyarrow as pa
 from tropism.core.experiment import BESIDE
 from tropism.feedback.cohorts import LakeVersions
 from tropism.feedback.joining import moments
-from tropism.loop.climbing import rising
+from tropism.loop.climbing import awaiting_approval, rising
 from tropism.loop.losses import served
 from tropism.loop.watching.watch import FEATURES
 from tropism.monitoring.alarm.losses import LOSS
@@ -71,7 +71,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     them before the first). `trained_at`: when a training last ran, whether or not it
     made a version. `drift_score`, of features and predictions: None where there is too little to compare. `trials`:
     experiments that run; `splits`: those of them in which treatments answer some of its traffic. `rising`: while there
-    is no champion, versions that were good enough and wait for their level.
+    is no champion, versions that were good enough and wait for their level; `awaiting`: that wait for people's word.
     """
 
     now: int
@@ -90,6 +90,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     trials: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     rising: tuple[int, ...] = ()
+    awaiting: tuple[int, ...] = ()
 
 
 def observe(services: Services, task: Task) -> Observation:
@@ -124,6 +125,7 @@ def observe(services: Services, task: Task) -> Observation:
         trials=tuple(sorted(one.name for one in running)),
         splits=tuple(sorted(one.name for one in running if one.spec.mode not in BESIDE)),
         rising=rising(registry, task.name, now) if champion is None else (),
+        awaiting=awaiting_approval(registry, task.name) if champion is None else (),
     )
 
 

@@ -96,7 +96,7 @@ class Approvals:
                 actor,
                 now,
             )
-            return _require(connection, approval_id)
+            return required(connection, approval_id)
 
     def approve(self, approval_id: str, *, actor: str, now: int, comment: str = "", role: str = "") -> Approval:
         """Says yes, in a role where the policy asks for one. It is approved once as many people did as it asks for, and
@@ -121,12 +121,12 @@ class Approvals:
     def missing(self, approval_id: str, now: int) -> str:
         """Who must still approve, in words; empty when nobody must."""
         with self._db.read() as connection:
-            return _missing(connection, _require(connection, approval_id), now)
+            return missing_of(connection, required(connection, approval_id), now)
 
     def get(self, approval_id: str) -> Approval:
         """Raises: NotFound: there is no such approval."""
         with self._db.read() as connection:
-            return _require(connection, approval_id)
+            return required(connection, approval_id)
 
     def of_decision(self, decision_id: str) -> Approval | None:
         """The approval asked for a decision, or None."""
@@ -151,16 +151,23 @@ class Approvals:
 
     def _answer(self, approval_id: str, verdict: Verdict, actor: str, now: int, comment: str, role: str) -> Approval:
         with self._db.exclusive() as connection:
-            approval = _require(connection, approval_id)
-            expired = approval.status == "approved" and bool(_missing(connection, approval, now))
-            if approval.status == "pending" or expired:
-                return _vote(connection, approval, verdict, actor, now, comment, role)
-            said = {one.actor for one in votes_of(connection, approval_id)} or {approval.actor or ""}
-        given = "refused" if approval.status == "refused" else "approved"
-        if given != verdict or actor.strip() not in said:
-            fix = "wait for a new decision and answer its approval"
-            raise Conflict(f"it was {given} before by {approval.actor}", Fault("id", repr(approval_id), fix))
-        return approval
+            return answer(connection, approval_id, verdict, actor=actor, now=now, comment=comment, role=role)
+
+
+def answer(
+    connection: Connection, approval_id: str, verdict: Verdict, *, actor: str, now: int, comment: str, role: str
+) -> Approval:
+    """Takes a person's word within a transaction. Raises what `Approvals.approve` does."""
+    approval = required(connection, approval_id)
+    expired = approval.status == "approved" and bool(missing_of(connection, approval, now))
+    if approval.status == "pending" or expired:
+        return _vote(connection, approval, verdict, actor, now, comment, role)
+    said = {one.actor for one in votes_of(connection, approval_id)} or {approval.actor or ""}
+    given = "refused" if approval.status == "refused" else "approved"
+    if given != verdict or actor.strip() not in said:
+        fix = "wait for a new decision and answer its approval"
+        raise Conflict(f"it was {given} before by {approval.actor}", Fault("id", repr(approval_id), fix))
+    return approval
 
 
 def votes_of(connection: Connection, approval_id: str) -> tuple[Vote, ...]:
@@ -185,13 +192,13 @@ def spend(connection: Connection, model: str, version: int, decision_id: str, *,
     approval = _of_decision(connection, decision_id)
     fits = approval is not None and (approval.model, approval.version) == (model, version)
     status: str = approval.status if approval is not None and fits else "not asked for"
-    if approval is not None and status == "approved" and _missing(connection, approval, now):
+    if approval is not None and status == "approved" and missing_of(connection, approval, now):
         status = "expired"
     if needed and status != "approved":
         reasons = {"pending": "not answered yet", "spent": "used before"}
         told = reasons.get(status, status)
         if approval is not None and status == "pending" and votes_of(connection, approval.id):
-            told = f"not complete: {_missing(connection, approval, now)}"
+            told = f"not complete: {missing_of(connection, approval, now)}"
         fix = "approve it: `tropism approve`, or promote with force, which is noted"
         fault = Fault("decision_id", f"{decision_id!r}, whose approval is {told}", fix)
         raise PolicyRefused(f"promoting {model}/{version} needs approval", fault)
@@ -226,10 +233,10 @@ def _vote(
     detail = {"id": approval.id, "decision": approval.decision_id, "comment": comment}
     detail |= {"role": role} if role else {}
     _note(connection, f"approval.{verdict}", model, version, detail, actor, now)
-    return _require(connection, approval.id)
+    return required(connection, approval.id)
 
 
-def _missing(connection: Connection, approval: Approval, now: int) -> str:
+def missing_of(connection: Connection, approval: Approval, now: int) -> str:
     """Who must still approve. An approval of before there were votes holds as long as one of now would."""
     policy = written_policy(connection, approval.model) or _NOBODYS
     given = votes_of(connection, approval.id)
@@ -249,7 +256,8 @@ def _require_not_proposer(connection: Connection, approval: Approval, actor: str
         raise InvalidInput(f"{actor} asked for this approval", Fault("actor", repr(actor[:60]), fix))
 
 
-def _require(connection: Connection, approval_id: str) -> Approval:
+def required(connection: Connection, approval_id: str) -> Approval:
+    """Raises: NotFound: there is no such approval."""
     row = connection.execute(select(approvals).where(approvals.c.id == approval_id)).first()
     if row is None:
         fix = "list those that wait with `tropism status`"

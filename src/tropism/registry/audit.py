@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import select
 
+from tropism.core.errors import Fault, InvalidInput
 from tropism.registry.records import record
 from tropism.storage.tables.json import encode
 from tropism.storage.tables.schema import audit, progress
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 HEAD = "registry/audit"
 _GENESIS = "0" * 64
 _PAGE = 1_000
+_LONGEST_NAME = 200
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -59,7 +61,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def append(connection: Connection, *, at: int, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> int:
-    """Writes a row in the transaction given; its `seq`. Appends wait for one another until they commit."""
+    """Writes a row in the transaction given; its `seq`. Appends wait for one another until they commit.
+
+    Raises:
+        InvalidInput: the actor is nobody, or has characters that nobody sees.
+    """
+    require_actor(actor)
     take_turn(connection)
     head = _head(connection) or _last(connection)
     seq, text = head.seq + 1, encode(detail)
@@ -69,6 +76,21 @@ def append(connection: Connection, *, at: int, actor: str, action: str, subject:
     value = {"seq": seq, "digest": digest}
     upsert(connection, progress, {"name": HEAD, "value": value, "updated_at": at})
     return seq
+
+
+def require_actor(actor: str) -> None:
+    """Raises: InvalidInput: this is not 1 to 200 characters that can be seen.
+
+    >>> require_actor("Ann Lee")
+    >>> require_actor("ann\\x00")
+    Traceback (most recent call last):
+        ...
+    tropism.core.errors.InvalidInput: a change needs the name of who makes it
+      actor: got 'ann\\x00'; say who, in 1 to 200 characters that can be seen
+    """
+    if not actor.strip() or len(actor) > _LONGEST_NAME or not actor.isprintable():
+        fix = f"say who, in 1 to {_LONGEST_NAME} characters that can be seen"
+        raise InvalidInput("a change needs the name of who makes it", Fault("actor", ascii(actor[:60]), fix))
 
 
 class Audit:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tropism.core.errors import Conflict, Fault, UnknownDecision
 from tropism.registry.audit import append
@@ -94,6 +94,12 @@ class Decisions:
             query = query.where(decisions.c.kind == kind)
         with self._db.read() as connection:
             return tuple(record(Decision, row) for row in connection.execute(query))
+
+    def count(self, part: str) -> int:
+        """How many decisions have an id that this is part of."""
+        query = select(func.count()).select_from(decisions).where(decisions.c.id.contains(part, autoescape=True))
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
 
 def find_decision(connection: Connection, decision_id: str) -> Decision | None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tropism.core.errors import Conflict, Fault
+from tropism.core.errors import Conflict, Fault, PolicyRefused
 from tropism.registry import generation
 from tropism.registry.aliases import CHAMPION, PREVIOUS, point, pointers
-from tropism.registry.approvals import asked_of, spend
+from tropism.registry.approvals import answer, asked_of, missing_of, required, spend
 from tropism.registry.audit import append
 from tropism.registry.decisions import NewDecision, digest, find_decision, require_same, store_decision
 from tropism.registry.levels import require_top
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tropism.core.task import Policy
+    from tropism.registry.approvals import Approval
     from tropism.storage.tables import Database
 
 
@@ -72,24 +73,43 @@ class Promotion:
             PolicyRefused: it is not approved.
             UnknownModel, UnknownVersion: there is no such version.
         """
+        decision = _decision(decision_id, model, "promote", version, actor, now, evidence)
         with self._db.exclusive() as connection:
-            done = _done(connection, decision_id, "promote", model, version)
-            if done is not None:
-                return done
-            chosen = require_version(connection, model, version)
-            champion = pointers(connection, model).get(CHAMPION)
-            _require_expected(model, champion, expected)
-            if champion == version:
-                fault = Fault("version", str(version), "nothing is left to do")
-                raise Conflict(f"version {version} is the champion of '{model}' already", fault)
-            _require_fit(connection, chosen)
-            require_kept(connection, model, version)
-            if not force:
-                require_top(connection, model, version)
-            asked = policy.approval or asked_of(connection, model) is not None
-            spend(connection, model, version, decision_id, needed=asked and not force, now=now)
-            decision = _decision(decision_id, model, "promote", version, actor, now, evidence)
-            return _move(connection, decision, version, champion, {"expected": expected, "forced": force})
+            return _promote(connection, decision, version, expected=expected, policy=policy, force=force)
+
+    def approve(
+        self,
+        approval_id: str,
+        *,
+        expected: int | None,
+        actor: str,
+        policy: Policy,
+        now: int,
+        comment: str = "",
+        role: str = "",
+        evidence: Mapping[str, Any] | None = None,
+    ) -> tuple[Approval, Promoted | None]:
+        """Takes a person's yes, and promotes where it was the last one needed: the approval, and what moved.
+
+        One transaction: where the promotion meets a conflict the yes was not said, and may be said again. Where the
+        version does not stand on the highest level yet, it was said, and the promotion follows later.
+
+        Raises:
+            Conflict, UnknownModel, UnknownVersion, PolicyRefused: as `promote`.
+            Conflict, InvalidInput, NotFound: as `Approvals.approve`.
+        """
+        with self._db.exclusive() as connection:
+            said = answer(connection, approval_id, "approved", actor=actor, now=now, comment=comment, role=role)
+            if said.status == "pending" or (said.status == "approved" and missing_of(connection, said, now)):
+                return said, None
+            decision = _decision(said.decision_id, said.model, "promote", said.version, actor, now, evidence)
+            try:
+                moved = _promote(connection, decision, said.version, expected=expected, policy=policy, force=False)
+            except PolicyRefused as error:  # before anything was written
+                refused = error
+            else:
+                return required(connection, approval_id), moved
+        raise refused
 
     def rollback(
         self,
@@ -127,6 +147,29 @@ class Promotion:
             set_state(connection, model, champion, "rolled-back")
             decision = _decision(decision_id, model, "rollback", previous, actor, now, evidence)
             return _move(connection, decision, previous, champion, {"expected": expected})
+
+
+def _promote(
+    connection: Connection, decision: NewDecision, version: int, *, expected: int | None, policy: Policy, force: bool
+) -> Promoted:
+    """What `Promotion.promote` does, within a transaction. Whatever is refused is so before anything is written."""
+    model, now = decision.model, decision.at
+    done = _done(connection, decision.id, "promote", model, version)
+    if done is not None:
+        return done
+    chosen = require_version(connection, model, version)
+    champion = pointers(connection, model).get(CHAMPION)
+    _require_expected(model, champion, expected)
+    if champion == version:
+        fault = Fault("version", str(version), "nothing is left to do")
+        raise Conflict(f"version {version} is the champion of '{model}' already", fault)
+    _require_fit(connection, chosen)
+    require_kept(connection, model, version)
+    if not force:
+        require_top(connection, model, version)
+    asked = policy.approval or asked_of(connection, model) is not None
+    spend(connection, model, version, decision.id, needed=asked and not force, now=now)
+    return _move(connection, decision, version, champion, {"expected": expected, "forced": force})
 
 
 def _done(connection: Connection, decision_id: str, kind: str, model: str, version: int | None) -> Promoted | None:

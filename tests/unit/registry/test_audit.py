@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
+from tropism.core.errors import InvalidInput
 from tropism.registry.audit import HEAD, append
 from tropism.storage.tables.schema import audit, progress
 
@@ -45,6 +46,16 @@ def test_a_whole_log_has_no_findings(registry: Registry) -> None:
     assert registry.audit.verify() == ()
     assert [entry.seq for entry in registry.audit.list(limit=2, before=5)] == [4, 3]
     assert registry.audit.head().digest == registry.audit.list(limit=1)[0].digest
+
+
+@pytest.mark.parametrize("actor", ["", " ", "\x00", "a\nb", "\ud800", "a" * 201])
+def test_a_change_by_nobody_that_can_be_seen_is_refused(registry: Registry, actor: str) -> None:
+    before = registry.audit.head()
+    with pytest.raises(InvalidInput) as refused, registry.db.exclusive() as connection:
+        append(connection, at=9, actor=actor, action="a", subject="s", detail={})
+    assert refused.value.faults[0].field == "actor"
+    refused.value.faults[0].value.encode()
+    assert registry.audit.head() == before
 
 
 def test_the_chain_can_be_checked_by_anyone(registry: Registry) -> None:

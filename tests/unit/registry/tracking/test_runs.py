@@ -114,3 +114,21 @@ def test_a_run_of_a_given_id_is_made_once_and_taken_up_again(tracking: Tracking)
         tracking.runs.create("0", 11, **given)
     with pytest.raises(InvalidInput, match="32 hexadecimal"):
         tracking.runs.create("0", 11, run_id="../x")
+
+
+def test_histories_are_those_of_each_metric_up_to_a_limit(tracking: Tracking, run_id: str) -> None:
+    logged = [Metric(key=key, value=float(step), at=step + 1, step=step) for key in "ba" for step in (2, 0, 1)]
+    tracking.batches.log(run_id, metrics=logged)
+    found = tracking.metrics.histories(run_id, limit=2)
+    assert found == {key: tracking.metrics.history(run_id, key, limit=2) for key in "ab"}
+    with pytest.raises(NotFound):
+        tracking.metrics.histories("0" * 32, limit=2)
+
+
+def test_runs_are_found_by_name_or_by_the_beginning_of_an_id_but_not_when_deleted(tracking: Tracking) -> None:
+    made = [tracking.runs.create("0", now, name=name).info for now, name in enumerate(("a", "b", "a", "A%"), start=1)]
+    assert [one.id for one in tracking.search.named("a")] == [made[2].id, made[0].id]
+    assert [one.id for one in tracking.search.named("nix", made[1].id[:20])] == [made[1].id]
+    assert tracking.search.named("%", "%") == tracking.search.named("", "_") == ()
+    tracking.runs.delete(made[0].id, 9)
+    assert [one.id for one in tracking.search.named("a")] == [made[2].id]
