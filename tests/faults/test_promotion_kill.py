@@ -99,15 +99,37 @@ def prepare(folder: Path, url: str) -> None:
     platform.database.migrate()
     registry.tasks.apply(TASK, START)
     moved_to(platform, START)
+    register_versions(platform, chance)
+    by_hand(platform, 1, None, "first")
+    registry.experiments.put(TRIAL, actor="me", now=START)
+    registry.experiments.start("deeper", actor="me", now=START)
+    visit(platform, chance)
+    moved_to(platform, START + 5 * DAY)
+    seen = observe(platform.services(), TASK)
+    judged = judge_trials(platform.services(), TASK, seen)
+    assert [one.action for one in judged] == ["promote"], judged
+    (folder / "judged.json").write_bytes(msgspec.json.encode((seen, judged)))
+    with platform.database.read() as connection:
+        rows = {
+            table.name: [list(row) for row in connection.execute(select(table))] for table in metadata.sorted_tables
+        }
+    (folder / "tables.msgpack").write_bytes(msgspec.msgpack.encode(rows))
+    platform.database.dispose()
+
+
+def register_versions(platform: Platform, chance: np.random.Generator) -> None:
+    """Version 1 is wrong throughout; 2 and 3 are right."""
     for sign in (-1, 1, 1):
         demands = chance.normal(size=600)
         labels = (sign * demands + 0.1 * chance.normal(size=600) > 0).astype(float)
         data = Dataset(pa.table({"demand": demands}), labels, np.full(600, START), None)
         artifact = store(fit_model(TASK, "linear", data, seed=0), platform.blobs)
-        registry.versions.register(NewVersion(model="price", artifact=artifact, learner="linear", window="all"), now=1)
-    by_hand(platform, 1, None, "first")
-    registry.experiments.put(TRIAL, actor="me", now=START)
-    registry.experiments.start("deeper", actor="me", now=START)
+        new = NewVersion(model="price", artifact=artifact, learner="linear", window="all")
+        platform.registry.versions.register(new, now=1)
+
+
+def visit(platform: Platform, chance: np.random.Generator) -> None:
+    """Journals four days of predictions of both variants, and their outcomes."""
     journal = platform.journal()
     for number in range(4 * VISITORS):
         at, new = START + (number + 1) * (DAY // VISITORS), number % 2 == 1
@@ -129,17 +151,6 @@ def prepare(folder: Path, url: str) -> None:
         truth = Outcome(id=known, task="price", value=float(demand > 0), at=late, received=late, prediction_id=made)
         journal.append([encode(prediction), encode(truth)])
     journal.close()
-    moved_to(platform, START + 5 * DAY)
-    seen = observe(platform.services(), TASK)
-    judged = judge_trials(platform.services(), TASK, seen)
-    assert [one.action for one in judged] == ["promote"], judged
-    (folder / "judged.json").write_bytes(msgspec.json.encode((seen, judged)))
-    with platform.database.read() as connection:
-        rows = {
-            table.name: [list(row) for row in connection.execute(select(table))] for table in metadata.sorted_tables
-        }
-    (folder / "tables.msgpack").write_bytes(msgspec.msgpack.encode(rows))
-    platform.database.dispose()
 
 
 def by_hand(platform: Platform, version: int, expected: int | None, decision: str) -> None:

@@ -25,6 +25,7 @@ _WORDS: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false",
     inspect.NoneType: "null",
 }
+_LONGEST_EXAMPLE = 120
 
 
 def place(error: msgspec.ValidationError) -> tuple[str, str]:
@@ -113,7 +114,17 @@ def _form(info: inspect.Type, path: Sequence[str]) -> Sequence[inspect.Type]:
 def _remedy(form: Sequence[inspect.Type]) -> str:
     words, known = [_WORDS[type(one)] for one in form if type(one) in _WORDS], _choices(form)
     words += [f"one of: {', '.join(known)}"] if known else []
-    return f"use {' or '.join(words)}" if words else ""
+    examples = [text for one in form if isinstance(one, inspect.StructType) and (text := _example(one))]
+    such = f", such as {examples[0]}" if len(examples) == 1 else ""
+    return f"use {' or '.join(words)}{such}" if words else ""
+
+
+def _example(form: inspect.StructType) -> str:
+    """An object of this form with its defaults, as JSON; empty where a field has none, or where it is long."""
+    if any(one.required for one in form.fields):
+        return ""
+    text = msgspec.json.format(msgspec.json.encode(form.cls()), indent=0).decode()
+    return text if len(text) <= _LONGEST_EXAMPLE else ""
 
 
 def _choices(form: Sequence[inspect.Type]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from tropism.core.errors import Fault, InvalidInput
-from tropism.core.experiment import BESIDE, RAMPED, Experiment
+from tropism.core.experiment import BESIDE, Experiment
 from tropism.core.misfits import misfit
 
 if TYPE_CHECKING:
@@ -96,22 +96,24 @@ def counts_from(platform: Platform, trial: Trial) -> tuple[int, bool] | None:
 
 
 def evidence_so_far(platform: Platform, trial: Trial) -> dict[str, Any] | None:
-    """What the units of an experiment that splits them say, of what is in the lake now; of one that has ended, what
-    its decision rests on. None where there is nothing of the kind."""
+    """What the units of an experiment that splits them, or of a bandit, say of what is in the lake now; of one that
+    has ended, what its decision rests on. None where there is nothing of the kind."""
     from tropism.core.errors import UnknownDecision
+    from tropism.loop.bandits import bandit_evidence
     from tropism.loop.split_evidence import split_evidence
 
-    if trial.status == "running" and trial.spec.mode in RAMPED:
+    if trial.status == "running" and trial.spec.mode not in BESIDE:
         task = platform.registry.tasks.get(trial.task)
         lake, now = platform.cohorts.versions(task.name), platform.clock.now()
-        return split_evidence(platform.services(), task, trial, now=now, lake=lake)
+        evidence = bandit_evidence if trial.spec.mode == "bandit" else split_evidence
+        return evidence(platform.services(), task, trial, now=now, lake=lake)
     if trial.decision_id is None:
         return None
     try:
         found = platform.registry.decisions.get(trial.decision_id).evidence
     except UnknownDecision:
         return None
-    return found if found.get("comparison") == "split" and "analyses" in found else None
+    return found if found.get("comparison") in ("split", "bandit") and "analyses" in found else None
 
 
 def assignment(platform: Platform, name: str, unit: str, attributes: Mapping[str, object]) -> Assignment:

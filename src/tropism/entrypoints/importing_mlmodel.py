@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tropism.core.clock import SECOND
+from tropism.core.errors import Fault, InvalidInput
 from tropism.training.mlmodels.building import import_folder, require_features
 from tropism.training.mlmodels.folder import open_folder
 from tropism.training.mlmodels.registering import register_imported
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 KNOWN = 1_000
 """Rows of the task's own that a converted model is compared with its original on, the newest, beside random ones."""
+
+_LONGEST = 86_400.0
 
 
 class ImportedVersion(NamedTuple):
@@ -41,9 +44,12 @@ def import_model(
         UnknownTask: there is no such task.
         NotFound: the folder or a file of it is missing.
         ArtifactRefused: nothing in it can be read, is served, or scores after its conversion as before.
-        InvalidInput: its columns do not fit the task.
+        InvalidInput: its columns do not fit the task, or `seconds` is not from 1 to 86,400.
         MissingExtra: a package is not installed.
     """
+    if not 1.0 <= seconds <= _LONGEST:  # nan is neither
+        fault = Fault("--timeout", f"{seconds:g}", f"give seconds from 1 to {_LONGEST:g}")
+        raise InvalidInput("a conversion cannot be given such a time", fault)
     task = platform.registry.tasks.get(model)
     require_features(task)
     convert = None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from tropism.core.errors import IntegrityError, TropismError
 from tropism.experiments.flags import Flagset
+from tropism.serving.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,24 +87,16 @@ class FlagCounting:
         self._meters = meters
         self._store = store
         self._clock = clock
-        self._every = every
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("flag-counting", every, self.store, last=self.store)
         self._told = self._counted()
 
     def start(self) -> None:
         """Stores from now on, in a thread."""
-        self._thread = threading.Thread(target=self._run, name="flag-counting", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def close(self) -> None:
         """Stores what is left. Closing twice is fine."""
-        if self._ending.is_set():
-            return
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.store()
+        self._periodic.close()
 
     def store(self) -> None:
         """Stores what was counted since the last time, if anything was. One at a time."""
@@ -124,10 +116,3 @@ class FlagCounting:
         for (flag, variant, _), count in self._meters.flag_evaluations.values.copy().items():
             sums[flag, variant] = sums.get((flag, variant), 0) + count
         return sums
-
-    def _run(self) -> None:
-        while not self._ending.wait(self._every):
-            try:
-                self.store()
-            except Exception:  # noqa: BLE001  flags are evaluated all the same
-                _log.error("counting flags failed", exc_info=True)

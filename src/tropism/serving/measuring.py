@@ -7,13 +7,14 @@ so events of any number of data planes and minutes add up.
 from __future__ import annotations
 
 import logging
-import threading
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from tropism.core.clock import SECOND
 from tropism.core.errors import TropismError
 from tropism.core.events import Activity, Measured, encode
 from tropism.serving.mirror_meters import Labels, mirrored_since, mirrored_totals
+from tropism.serving.periodic import Periodic
 from tropism.serving.resources import Gpus, Resources, resources
 
 if TYPE_CHECKING:
@@ -67,30 +68,25 @@ class Measuring:
         self._journal = journal
         self._clock = clock
         self._process = process
-        self._every = every
+        self._looks = _LOOKS if gpus is not None else 1
+        self._pause = every / self._looks
+        self._looked = 0
         self._gpus = gpus
         self._used = used
         self._seen: tuple[Gpu, ...] = ()
         self._gpu_seconds = 0.0
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("measuring", self._pause, self._turn, last=partial(self.measure, last=True))
         self._told = self._totals()
         self._idle: _Totals | None = None
         """The end of the time since the last event in which nothing happened, if any."""
 
     def start(self) -> None:
         """Measures from now on, in a thread."""
-        self._thread = threading.Thread(target=self._run, name="measuring", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def close(self) -> None:
         """Writes what is left. Closing twice is fine."""
-        if self._ending.is_set():
-            return
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.measure(last=True)
+        self._periodic.close()
 
     def measure(self, last: bool = False) -> None:
         """Writes what happened since the last event, if anything did. One at a time."""
@@ -113,17 +109,11 @@ class Measuring:
             return
         self._told, self._idle = now, None
 
-    def _run(self) -> None:
-        looks = _LOOKS if self._gpus is not None else 1
-        pause, looked = self._every / looks, 0
-        while not self._ending.wait(pause):
-            looked += 1
-            try:
-                self._look(pause)
-                if looked % looks == 0:
-                    self.measure()
-            except Exception:  # noqa: BLE001  predictions are answered all the same
-                _log.error("measuring failed", exc_info=True)
+    def _turn(self) -> None:
+        self._looked += 1
+        self._look(self._pause)
+        if self._looked % self._looks == 0:
+            self.measure()
 
     def _look(self, seconds: float) -> None:
         if self._gpus is not None:

@@ -144,6 +144,14 @@ class Meters:
             "Predictions answered and not recorded, as the task's journal policy says.",
             ("model",),
         )
+        self._count_mirrored()
+        self.errors = Counter("tropism_errors_total", "Error replies by code.", ("code",))
+        self.restarts = Counter(
+            "tropism_worker_restarts_total", "Processes that ended by themselves and were started again.", ("process",)
+        )
+
+    def _count_mirrored(self) -> None:
+        """Adds what is counted of requests that treatments are sent beside the control."""
         mirrored, of = "tropism_mirrored", ("model", "experiment", "variant")
         text = "Rows that a treatment was asked about beside the control: answered, or failed."
         self.mirrored = Counter(f"{mirrored}_rows_total", text, (*of, "result"))
@@ -158,10 +166,6 @@ class Meters:
         text = "Difference of a treatment's scores to the control's, the largest of a row."
         self.mirrored_difference = Histogram(f"{mirrored}_score_difference", text, of, DIFFERENCE_BOUNDS)
         self.mirrored_largest: dict[tuple[str, ...], float] = {}
-        self.errors = Counter("tropism_errors_total", "Error replies by code.", ("code",))
-        self.restarts = Counter(
-            "tropism_worker_restarts_total", "Processes that ended by themselves and were started again.", ("process",)
-        )
 
     def used(self, resources: Resources) -> None:
         """Takes note of what this process uses. From any thread, but one at a time."""

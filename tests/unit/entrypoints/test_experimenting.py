@@ -49,6 +49,19 @@ def test_json_becomes_the_experiment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ramp": [0.25, 0.05]}, '{"steps": [0.01, 0.05, 0.25, 0.5, 1.0], "hold": "1d"}'),
+        ({"bandit": "thompson"}, '{"policy": "thompson", "floor": 0.05'),
+    ],
+)
+def test_what_should_be_an_object_is_shown_as_one(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match="not an experiment") as caught:
+        read_experiment(PLAIN | change)
+    assert caught.value.faults[0].fix.startswith(f"use an object or null, such as {words}")
+
+
+@pytest.mark.parametrize(
     ("change", "field", "value"),
     [
         ({"variants": [{"name": "a", "weight": float("nan")}]}, "variants[0].weight", "nan"),

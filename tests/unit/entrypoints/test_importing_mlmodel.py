@@ -93,6 +93,32 @@ def test_a_pickled_model_does_not_become_champion(platform: Platform, text: byte
     assert platform.registry.versions.list("pay") == ()
 
 
+def test_a_champion_by_alias_whose_file_is_too_large_is_refused_before_it_is_read(
+    platform: Platform, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tropism.registry.tracking.model_aliases.MOST_FILE", 1_000)
+    read = platform.blobs.get
+    sizes: list[int] = []
+
+    def get(digest: str) -> bytes:
+        data = read(digest)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(platform.blobs, "get", get)
+    version = _log(platform, text)
+    with pytest.raises(InvalidInput, match=r"model\.lgb: got .*bytes.*at most 1,000"):
+        platform.tracking.aliases.set("pay", "champion", version, 8)
+    assert sizes == [len(_MLMODEL)]
+    assert platform.registry.versions.list("pay") == ()
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 0.0, 1e9])
+def test_a_time_that_no_conversion_can_take_is_refused(platform: Platform, tmp_path: Path, seconds: float) -> None:
+    with pytest.raises(InvalidInput, match=r"--timeout: got .*give seconds from 1 to 86400"):
+        import_model(platform, tmp_path, "pay", actor="ann", seconds=seconds)
+
+
 def test_the_newest_rows_of_a_task_are_those_that_it_was_last_asked(platform: Platform) -> None:
     assert newest_rows(platform, _TASK, 10).num_rows == 0
     now, minute = platform.clock.now(), 60_000_000

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tropism.config import load_settings
 from tropism.core.errors import Conflict, PolicyRefused, UnknownModel, UnknownTask, UnknownVersion
 from tropism.core.identity import is_id
+from tropism.core.task import Task
+from tropism.entrypoints.governing import Governing
 from tropism.entrypoints.moving import promote_by_hand
 from tropism.registry import NewDecision
 from tropism.wiring import Platform, apply_project
@@ -106,3 +109,29 @@ def test_force_leaves_no_approval_waiting(strict: Platform, register: Register) 
     ask(strict, 1)
     assert promote_by_hand(strict, "payments", 1, "ann", force=True).version == 1
     assert strict.registry.approvals.pending("payments") == ()
+
+
+def test_an_approval_whose_promotion_meets_a_conflict_was_not_given(
+    strict: Platform, payments: Task, register: Register
+) -> None:
+    """A person approves what another decision has promoted meanwhile."""
+    register(1)
+    decision = ask(strict, 1)
+    words: dict[str, Any] = {
+        "actor": "bob",
+        "decision_id": "other",
+        "policy": payments.policy,
+        "now": strict.clock.now(),
+    }
+    strict.registry.promotion.promote("payments", 1, expected=None, force=True, **words)
+    rows = strict.registry.audit.head().seq
+    answers: tuple[Callable[[], object], ...] = (
+        lambda: promote_by_hand(strict, "payments", 1, "ann"),
+        lambda: Governing(strict).answer("payments", 1, actor="ann"),
+    )
+    for answer in answers:
+        with pytest.raises(Conflict, match="the champion of 'payments' already"):
+            answer()
+        assert strict.registry.approvals.get(decision).status == "pending"
+        assert strict.registry.approvals.votes(decision) == ()
+    assert strict.registry.audit.head().seq == rows

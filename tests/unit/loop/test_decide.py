@@ -75,6 +75,13 @@ def test_a_first_model_that_waits_for_its_level_is_not_trained_again_but_for_a_p
     assert decide(task(), seen(**first, rising=(3,)), asked="me").train
 
 
+def test_a_first_model_that_waits_for_approval_is_not_trained_again_but_for_a_person() -> None:
+    first = {"champion": None, "promoted_at": None, "new_labels": 10_000, "awaiting": (2,)}
+    plan = decide(task(), seen(**first, rising=(2,)))
+    assert (plan.train, plan.waiting) == (False, "version 2 waits for approval")
+    assert decide(task(), seen(**first), asked="me").train
+
+
 def test_the_change_that_decay_dates_reaches_the_training() -> None:
     assert decide(task(decay=0.5), seen(decay=worse(0.6))).changed == NOW - DAY
     assert decide(task(decay=0.5, new_outcomes=1), seen(decay=worse(0.3))).changed is None

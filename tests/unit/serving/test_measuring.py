@@ -167,6 +167,7 @@ def test_a_clock_that_is_set_back_gives_no_span_below_nothing(process: Process) 
 
 
 def test_it_measures_by_itself_and_writes_the_rest_when_it_ends(process: Process) -> None:
+    others = threading.enumerate()
     measuring = process.measured(every=0.01)
     measuring.start()
     process.answer(2)
@@ -177,8 +178,7 @@ def test_it_measures_by_itself_and_writes_the_rest_when_it_ends(process: Process
     measuring.close()
     assert len(process.journal.records) == written
     assert sum(one.predictions[3] for event in process.journal.events for one in event.models) == 5
-    assert measuring._thread is not None
-    assert not measuring._thread.is_alive()
+    assert [one for one in threading.enumerate() if one.name == "measuring" and one not in others] == []
 
 
 def test_the_disk_may_be_full_when_it_ends(process: Process) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tropism.config import Settings
     from tropism.core.clock import Clock
     from tropism.entrypoints.api.data_plane import DataPlane
+    from tropism.serving import Watcher
     from tropism.storage.journal import JournalWriter
     from tropism.wiring import Platform
 
@@ -38,6 +39,7 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
     from tropism.serving import SnapshotHolder, Watcher
     from tropism.serving.meter_files import published
 
+    every = parse_duration(settings.http.poll, "http.poll") / SECOND
     with ExitStack() as closing:
         platform = open_platform(settings)
         closing.callback(lambda: platform.database.dispose())
@@ -62,17 +64,20 @@ def assembled(settings: Settings, number: int = 0) -> Iterator[DataPlane]:
         app.more = partial(published, run_folder(settings.folder))
         closing.callback(_measure(app, journal, platform.real, files.number))
         closing.callback(_count_flags(app, platform))
-        every = parse_duration(settings.http.poll, "http.poll") / SECOND
         load = platform.snapshot_loader(marks.loading, app.meters)
-        watcher = Watcher(holder, platform.registry.aliases.generation, load, every)
-        watcher.poll()
-        watcher.start()
-        closing.callback(watcher.stop)
-        listener = platform.listener(watcher.wake)
-        if listener is not None:
-            listener.start()
-            closing.callback(listener.stop)
+        _keep_up(closing, platform, Watcher(holder, platform.registry.aliases.generation, load, every))
         yield app
+
+
+def _keep_up(closing: ExitStack, platform: Platform, watcher: Watcher) -> None:
+    """Loads the first snapshot, and follows the registry until `closing` ends."""
+    watcher.poll()
+    watcher.start()
+    closing.callback(watcher.stop)
+    listener = platform.listener(watcher.wake)
+    if listener is not None:
+        listener.start()
+        closing.callback(listener.stop)
 
 
 def _measure(app: DataPlane, journal: JournalWriter, clock: Clock, number: int | str) -> Callable[[], None]:

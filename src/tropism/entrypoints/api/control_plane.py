@@ -15,6 +15,7 @@ from tropism.entrypoints.api.description import describe
 from tropism.entrypoints.api.json_bodies import JsonBodies
 from tropism.entrypoints.api.mlflow import router as mlflow
 from tropism.entrypoints.api.problems import internal, problem, problem_headers
+from tropism.entrypoints.api.request_faults import request_fault, sendable
 from tropism.entrypoints.api.routes import (
     alerts,
     analytics,
@@ -89,7 +90,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 async def _refuse_text(_: Request, error: Exception) -> Response:
     assert isinstance(error, UnicodeEncodeError)
-    value = _sendable(error.object[max(0, error.start - 20) : error.start + 20])
+    value = sendable(error.object[max(0, error.start - 20) : error.start + 20])
     return _reply(MalformedBody("a text cannot be stored", Fault("body", value, "send whole characters, in UTF-8")))
 
 
@@ -101,21 +102,7 @@ async def _refuse_request(_: Request, error: Exception) -> Response:
             reason = fault.get("ctx", {}).get("error", "it ends too early")
             place = f"{reason}, at character {fault['loc'][-1]}"
             return _reply(MalformedBody("the body is not JSON", Fault("body", place, "send one JSON object")))
-    return _reply(InvalidInput("the request does not fit", *(_fault(fault) for fault in found)))
-
-
-_FIXES = {"missing": "send it", "extra_forbidden": "leave it out; there is no such field"}
-
-
-def _fault(fault: Mapping[str, Any]) -> Fault:
-    field = _sendable(".".join(str(part) for part in fault["loc"]))
-    value = "" if fault["type"] == "missing" else _sendable(str(fault.get("input", ""))[:200])
-    return Fault(field, value, _FIXES.get(fault["type"], fault["msg"]))
-
-
-def _sendable(text: str) -> str:
-    """JSON may hold half a surrogate pair, which a reply cannot."""
-    return text.encode(errors="backslashreplace").decode()
+    return _reply(InvalidInput("the request does not fit", *(request_fault(fault) for fault in found)))
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:

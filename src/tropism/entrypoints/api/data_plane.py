@@ -138,13 +138,7 @@ class DataPlane:
         self._pushes = Pushes(parts)
         self._computing = Computing(parts)
         self._core = Core(self._predictions, holder, settings, clock)
-        self._protocols: tuple[ForeignProtocol, ...] = (
-            OpenInference(self._core),
-            KServeV1(self._core),
-            MlflowScoring(self._core),
-            Ofrep(self._core, self.meters),
-            FlagList(self._core),
-        )
+        self._protocols = _protocols(self._core, self.meters)
         self._streams = (
             PredictionEvents(self._core, self.subscriptions),
             PredictionStream(self._core, admit=self._admits),
@@ -306,6 +300,11 @@ def _request(scope: Scope, body: bytes) -> Request:
 
 def _key(scope: Scope) -> bytes:
     return header(scope, b"x-api-key") or header(scope, b"authorization") or b""
+
+
+def _protocols(core: Core, meters: Meters) -> tuple[ForeignProtocol, ...]:
+    """What is spoken besides the data plane's own paths."""
+    return OpenInference(core), KServeV1(core), MlflowScoring(core), Ofrep(core, meters), FlagList(core)
 
 
 def _healthz() -> Reply:

@@ -9,6 +9,7 @@ import msgspec
 
 from tropism.core.errors import DataInvalid, Fault
 from tropism.core.governance_faults import read_governance
+from tropism.entrypoints.cli.decision_names import short_name
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.show_governance import print_results
 from tropism.entrypoints.governing import Governing
@@ -71,13 +72,14 @@ def give_review(
 def answer_promotion(
     project: Path, model: str, version: int, role: str, refuse: bool, comment: str, actor: str
 ) -> None:
-    governing = Governing(open_project(project))
+    platform = open_project(project)
     verdict = "refused" if refuse else "approved"
     words = {"actor": actor, "role": role, "comment": comment}
-    found = governing.answer(model, version, verdict=verdict, **words)  # type: ignore[arg-type]
+    found = Governing(platform).answer(model, version, verdict=verdict, **words)  # type: ignore[arg-type]
     click.echo(f"{actor} {verdict} that version {version} becomes the champion of {model}")
     if found.promoted is not None:
-        click.echo(f"version {version} is the champion (decision {found.promoted.decision_id[14:23]})")
+        decision = short_name(platform.registry, found.promoted.decision_id)
+        click.echo(f"version {version} is the champion (decision {decision})")
     elif found.missing:
         click.echo(f"it waits: {found.missing}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tropism.core.clock import SECOND, iso
 from tropism.core.errors import ArtifactRefused, ArtifactTampered, MissingExtra, NotFound
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.tables import print_table, shown
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tropism.training.comparing import VersionComparison
 
 _PARTS = ("metrics", "data", "parameters", "signature", "environment")
+_MOMENTS = ("from", "now")
+"""Facts of data that are times (µs)."""
 
 
 def show_comparison(project: Path, model: str, a: int, b: int, as_json: bool) -> None:
@@ -82,11 +85,13 @@ def _differences(part: str, found: Any) -> list[tuple[str, str, str, str]]:
             )
             rows.append((part, name.removeprefix("metrics."), shown_a, shown_b))
         else:
-            rows.append((part, field, _text(a), _text(b)))
+            rows.append((part, field, *(_text(value, field if part == "data" else "") for value in (a, b))))
     return rows
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, name: str = "") -> str:
+    if name in _MOMENTS and isinstance(value, int):
+        return iso(value // SECOND * SECOND)
     if isinstance(value, list):
         return "; ".join(_text(one) for one in value)
     if isinstance(value, dict) and {"learner", "span", "loss"} <= value.keys():

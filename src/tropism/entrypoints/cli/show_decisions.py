@@ -12,6 +12,7 @@ import msgspec
 
 from tropism.core.clock import iso
 from tropism.core.errors import Fault, UnknownDecision
+from tropism.entrypoints.cli.decision_names import PARTS, shortest
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.tables import moment, shown
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _MOST = 100_000
 _MOMENTS = frozenset({"at", "changed", "from", "now", "opened_at", "since"})
 _INDENT = " " * 11
-_PARTS = (slice(14, 23), slice(9, 23))
-"""Parts of an id that may do for it, the shortest first: one process gives ids that differ by their time alone."""
 
 
 def list_decisions(project: Path, task: str | None, limit: int, everything: bool) -> None:
@@ -37,9 +36,9 @@ def list_decisions(project: Path, task: str | None, limit: int, everything: bool
         click.echo("no decisions yet: they come with outcomes, or with `tropism train`")
         return
     width = max(shutil.get_terminal_size().columns, 40)
-    parts = Counter(one.id[part] for one in found for part in _PARTS)
+    parts = Counter(one.id[part] for one in found for part in PARTS)
     for one in kept:
-        name = next((one.id[part] for part in _PARTS if parts[one.id[part]] == 1), one.id)
+        name = shortest(one.id, lambda part: parts[part] == 1)
         click.echo(f"{name}  {moment(one.at)}  {_what(one)}")
         why = " ".join(_why(one).split())
         click.echo("\n".join(textwrap.wrap(why, width, initial_indent=_INDENT, subsequent_indent=_INDENT)) or _INDENT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tropism.entrypoints.cli.drawing import one_line
-from tropism.entrypoints.cli.tables import print_table
+from tropism.entrypoints.cli.tables import print_table, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ def print_evidence(evidence: Mapping[str, Any]) -> None:
     if rows:
         print_table(_COLUMNS, rows)
     click.echo(f"{evidence['n']} matured predictions: {one_line(evidence['reason'], 600)}")
-    for line in (*_adjusted(evidence), *_observed(evidence), *_fading(evidence)):
+    for line in (*_adjusted(evidence), *_observed(evidence), *_fading(evidence), *_everybody(evidence)):
         click.echo(line)
 
 
@@ -55,3 +55,20 @@ def _fading(evidence: Mapping[str, Any]) -> Iterator[str]:
             how = "fades" if abs(late) < abs(early) else "changes"
             parts = f"{early:.4g} a prediction for units of the first half of the days, {late:.4g} for later ones"
             yield f"warning: the effect of {name} {how}: {parts}; this decides nothing"
+
+
+def _everybody(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """What a bandit's units had, and what everybody would have had with each variant."""
+    if "earned" not in evidence:
+        return
+    earned = shown(evidence["earned"])
+    yield f"its units had {earned} on average; with one variant for everybody it would have been, as estimated:"
+    for name, one in evidence["everybody"].items():
+        yield f"  {name}: {_interval(one)}"
+        yield from (f"    warning: {one_line(warning, 300)}" for warning in one["warnings"])
+    for name, one in evidence.get("gains", {}).items():
+        yield f"choosing by context is better than {name} for everybody by {_interval(one)}"
+
+
+def _interval(one: Mapping[str, Any]) -> str:
+    return f"{shown(one['value'])} ({shown(one['low'])} to {shown(one['high'])})"

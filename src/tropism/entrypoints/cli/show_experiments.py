@@ -92,8 +92,9 @@ def show_experiment(project: Path, name: str, as_json: bool) -> None:
     click.echo()
     for line in (*_ramp_lines(trial), *_audience_lines(spec), *(_metric_line(one) for one in spec.metrics)):
         click.echo(line)
+    counted = "outcomes" if spec.mode in BESIDE else "units"
     click.echo(
-        f"decided: at least {spec.min_units} units of each, at most {spec.max_duration}, alpha {spec.alpha:.4g} "
+        f"decided: at least {spec.min_units} {counted} of each, at most {spec.max_duration}, alpha {spec.alpha:.4g} "
         f"({spec.harm_alpha:.4g} for harm), {'by itself' if spec.automatic else 'after an approval'}"
     )
     for line in days_lines(platform, trial):

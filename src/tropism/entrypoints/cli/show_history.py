@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from tropism.core.errors import UnknownDecision
+from tropism.entrypoints.cli.decision_names import short_name
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.tables import moment, print_table
 from tropism.registry.alias_history import alias_moves
@@ -30,16 +31,14 @@ def show_history(project: Path, model: str, alias: str | None, limit: int, as_js
     if not found:
         click.echo(f"no alias of {model} moved yet" if alias is None else f"the alias '{alias}' of {model} never moved")
         return
-    whys = {one: _why(registry, one) for one in {move.decision_id for move in found}}
+    decided = {move.decision_id for move in found}
+    whys = {one: _why(registry, one) for one in decided}
+    names = {one: None if one is None else short_name(registry, one) for one in decided}
     rows = [
-        (moment(one.at), one.alias, one.before, one.version, one.actor, _short(one.decision_id), whys[one.decision_id])
+        (moment(one.at), one.alias, one.before, one.version, one.actor, names[one.decision_id], whys[one.decision_id])
         for one in found
     ]
     print_table(("when (UTC)", "alias", "from", "to", "by", "decision", "why"), rows)
-
-
-def _short(decision_id: str | None) -> str | None:
-    return None if decision_id is None else decision_id[14:23]
 
 
 def _why(registry: Registry, decision_id: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tropism.core.identity import Identifiers, task_tag
+from tropism.entrypoints.cli.decision_names import short_name
 from tropism.entrypoints.cli.opening import open_project
 from tropism.entrypoints.cli.tables import moment, print_table
 from tropism.entrypoints.moving import promote_by_hand
@@ -66,9 +67,11 @@ def list_versions(project: Path, model: str) -> None:
 
 
 def promote_version(project: Path, model: str, version: int, actor: str, force: bool) -> None:
-    moved = promote_by_hand(open_project(project), model, version, actor, force=force)
+    platform = open_project(project)
+    moved = promote_by_hand(platform, model, version, actor, force=force)
+    decision = short_name(platform.registry, moved.decision_id)
     before = "there was none before" if moved.previous is None else f"version {moved.previous} was before"
-    click.echo(f"version {moved.version} is the champion of {model}; {before} (decision {moved.decision_id[14:23]})")
+    click.echo(f"version {moved.version} is the champion of {model}; {before} (decision {decision})")
 
 
 def roll_back(project: Path, model: str, actor: str) -> None:
@@ -80,7 +83,7 @@ def roll_back(project: Path, model: str, actor: str) -> None:
     moved = platform.registry.promotion.rollback(model, actor=actor, decision_id=decision, now=now, evidence=evidence)
     click.echo(
         f"version {moved.version} is the champion of {model} again, instead of version {moved.previous} "
-        f"(decision {moved.decision_id[14:23]})"
+        f"(decision {short_name(platform.registry, decision)})"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from tropism.core.clock import iso
+from tropism.core.clock import SECOND, iso
 from tropism.core.errors import Fault, NotWritable
 from tropism.entrypoints.cli.drawing import bar, one_line, sparkline
 from tropism.entrypoints.cli.opening import open_project
@@ -60,8 +60,8 @@ def show_run(project: Path, wanted: str, as_json: bool) -> None:
     if as_json:
         _print_json(finding.told(platform.tracking, run))
         return
-    ended = f", ended {iso(run.ended_at)}" if run.ended_at is not None else ""
-    click.echo(f"{one_line(run.name)}: {run.status.lower()}, started {iso(run.started_at)}{ended}")
+    ended = f", ended {_second(run.ended_at)}" if run.ended_at is not None else ""
+    click.echo(f"{one_line(run.name)}: {run.status.lower()}, started {_second(run.started_at)}{ended}")
     click.echo(f"id {run.id} in experiment {one_line(run.experiment)}")
     for title, values in (("parameters", run.params), ("tags", run.tags)):
         _say(title, {name: one_line(value, 160) for name, value in values.items()})
@@ -71,9 +71,13 @@ def show_run(project: Path, wanted: str, as_json: bool) -> None:
         steps = f"steps {curve.points[0][0]} to {curve.points[-1][0]}"
         click.echo(f"  {curve.metric}  {sparkline(line)}  {shown(line[0])} to {shown(line[-1])}, {steps}")
     if run.files:
-        click.echo("files (tropism runs show ... --file PATH):")
+        click.echo(f"files (print one: tropism runs show {run.id[:8]} --file PATH, where PATH is one of these):")
         for path in run.files:
             click.echo(f"  {path}")
+
+
+def _second(at: int) -> str:
+    return iso(at // SECOND * SECOND)
 
 
 def show_file(project: Path, wanted: str, path: str, output: Path | None) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{4,32}")
 _EXPERIMENTS = 10_000
-_NEWEST = 2_000
+_SHOWN = 5
+"""Ids that are listed where several runs fit."""
 _HISTORY = 10_000
 
 
@@ -78,34 +79,26 @@ def find_run(tracking: Tracking, wanted: str, now: int) -> Shown:
         InvalidInput: there are several.
     """
     run = _exact(tracking, wanted)
-    names = {one.id: one.name for one in _experiments(tracking, now)}
     if run is None:
-        candidates = [
-            one
-            for one in tracking.search.find(list(names), limit=_NEWEST)
-            if one.info.name == wanted or (_ID.fullmatch(wanted) and one.info.id.startswith(wanted))
-        ]
-        if not candidates:
+        found = tracking.search.named(wanted, wanted if _ID.fullmatch(wanted) else "", limit=_SHOWN)
+        if not found:
             fault = Fault("run", shown(wanted), "list them: tropism runs list")
             raise NotFound(f"there is no run '{wanted}'", fault)
-        if len(candidates) > 1:
-            ids = ", ".join(one.info.id[:8] for one in candidates[:5])
+        if len(found) > 1:
+            ids = ", ".join(one.id[:8] for one in found)
             raise InvalidInput("several runs have this name", Fault("run", shown(wanted), f"use an id: {ids}"))
-        run = candidates[0]
-    kept = tuple(_files(tracking, run))
-    return msgspec.structs.replace(_shown(run, names.get(run.info.experiment_id, run.info.experiment_id)), files=kept)
+        run = tracking.runs.get(found[0].id)
+    experiment = tracking.experiments.get(run.info.experiment_id, now).name
+    return msgspec.structs.replace(_shown(run, experiment), files=_files(tracking, run))
 
 
 def curves(tracking: Tracking, run_id: str, names: Sequence[str] | None = None) -> list[Curve]:
     """The metrics of a run that have values at more than one step, up to 10,000 values each."""
     found = []
-    run = tracking.runs.get(run_id)
-    for metric in run.metrics:
-        if names is not None and metric.key not in names:
-            continue
-        by_step = {one.step: one.value for one in tracking.metrics.history(run_id, metric.key, limit=_HISTORY)}
-        if len(by_step) > 1:
-            found.append(Curve(metric=metric.key, points=tuple(sorted(by_step.items()))))
+    for key, values in sorted(tracking.metrics.histories(run_id, limit=_HISTORY).items()):
+        by_step = {one.step: one.value for one in values}
+        if len(by_step) > 1 and (names is None or key in names):
+            found.append(Curve(metric=key, points=tuple(sorted(by_step.items()))))
     return found
 
 
@@ -161,12 +154,5 @@ def _root(run: Run) -> str:
     return run.info.artifact_uri.removeprefix(ARTIFACTS).strip("/")
 
 
-def _files(tracking: Tracking, run: Run, folder: str = "") -> list[str]:
-    if not run.info.artifact_uri.startswith(ARTIFACTS):
-        return []
-    found = []
-    root = _root(run)
-    for one in tracking.files.list(f"{root}/{folder}" if folder else root):
-        path = f"{folder}/{one.name}" if folder else one.name
-        found += _files(tracking, run, path) if one.folder else [path]
-    return found
+def _files(tracking: Tracking, run: Run) -> tuple[str, ...]:
+    return tracking.files.tree(_root(run)) if run.info.artifact_uri.startswith(ARTIFACTS) else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from sqlalchemy import delete, select
@@ -16,7 +16,7 @@ from tropism.storage.tables.upsert import upsert
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row, Select
 
     from tropism.storage.blobs import Incoming
     from tropism.storage.tables import Database
@@ -86,18 +86,22 @@ class Files:
         path = _file_path(path)
         self._record(path, incoming.keep(), incoming.size, now)
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, most: int | None = None) -> bytes:
         """A file's content.
 
         Raises:
             NotFound: there is no such file.
+            InvalidInput: it has more than `most` bytes; nothing of it was read.
             ArtifactTampered: the content is not what was stored.
         """
-        return self._contents.get(self._digest(path))
+        found = self._file(path)
+        if most is not None and found.size > most:
+            raise invalid(path, f"{found.size:,} bytes", f"a file has at most {most:,}")
+        return self._contents.get(found.digest)
 
     def open(self, path: str) -> IO[bytes]:
         """A file's content, to be read a piece at a time and then closed. Raises as `get`."""
-        return self._contents.open(self._digest(path))
+        return self._contents.open(self._file(path).digest)
 
     def list(self, path: str = "") -> tuple[File, ...]:
         """What a folder holds, by name; nothing if there is none. Of a file, itself."""
@@ -108,6 +112,16 @@ class Files:
                 own = select(_table).where(_table.c.folder == folder, _table.c.name == name)
                 rows = connection.execute(own.where(_table.c.digest.is_not(None))).all()
         return tuple(File(name=row.name, folder=row.digest is None, size=row.size) for row in rows)
+
+    def tree(self, path: str = "") -> tuple[str, ...]:
+        """The files in a folder and in those below it, by their paths from there."""
+        path, found = require_path(path), list[str]()
+        with self._db.read() as connection:
+            for folders in _under(connection, path):
+                inner = select(_table.c.folder, _table.c.name).where(_table.c.folder.in_(folders))
+                rows = connection.execute(inner.where(_table.c.digest.is_not(None)))
+                found += [f"{row.folder}/{row.name}".removeprefix(f"{path}/") for row in rows]
+        return tuple(sorted(found, key=lambda one: one.split("/")))
 
     def delete(self, path: str) -> None:
         """Removes a file, or a folder and all in it; nothing if there is none."""
@@ -120,14 +134,17 @@ class Files:
                 connection.execute(delete(_table).where(_table.c.folder.in_(folders)))
             connection.execute(delete(_table).where(_table.c.folder == folder, _table.c.name == name))
 
-    def _digest(self, path: str) -> str:
+    def _file(self, path: str) -> Row[Any]:
+        """Its digest and size."""
         folder, name = _split(require_path(path))
-        query = select(_table.c.digest).where(_table.c.folder == folder, _table.c.name == name)
+        query: Select[Any] = select(_table.c.digest, _table.c.size).where(
+            _table.c.folder == folder, _table.c.name == name
+        )
         with self._db.read() as connection:
-            digest = connection.scalar(query)
-        if digest is None:
+            row: Row[Any] | None = connection.execute(query.where(_table.c.digest.is_not(None))).first()
+        if row is None:
             raise NotFound(f"there is no file '{path}'", Fault("path", repr(path), "list those there are"))
-        return str(digest)
+        return row
 
     def _record(self, path: str, digest: str, size: int, now: int) -> None:
         folder, name = _split(path)
@@ -180,5 +197,5 @@ def _under(connection: Connection, path: str) -> Iterator[list[str]]:
             some = level[start : start + _CHUNK]
             yield some
             inner = select(_table.c.folder, _table.c.name).where(_table.c.folder.in_(some), _table.c.digest.is_(None))
-            below += [f"{row.folder}/{row.name}" for row in connection.execute(inner)]
+            below += [f"{row.folder}/{row.name}".lstrip("/") for row in connection.execute(inner)]
         level = below

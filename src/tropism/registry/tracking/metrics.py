@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from tropism.registry.tracking.rows import insert_new, insertion
 from tropism.registry.tracking.run_rows import require_run
@@ -55,6 +55,23 @@ class Metrics:
         with self._db.read() as connection:
             require_run(connection, run_id)
             return tuple(metric_of(row) for row in connection.execute(query))
+
+    def histories(self, run_id: str, *, limit: int) -> dict[str, tuple[Metric, ...]]:
+        """The first `limit` values of each metric of a run, by key, ordered as in `history`, by one query.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        table = tracking_metrics
+        place = func.row_number().over(partition_by=table.c.key, order_by=(table.c.at, table.c.step, table.c.bits))
+        rows = select(table, place.label("place")).where(table.c.run_id == run_id).subquery()
+        query = select(rows).where(rows.c.place <= limit).order_by(rows.c.key, rows.c.place)
+        found: dict[str, list[Metric]] = {}
+        with self._db.read() as connection:
+            require_run(connection, run_id)
+            for row in connection.execute(query):
+                found.setdefault(row.key, []).append(metric_of(row))
+        return {key: tuple(values) for key, values in found.items()}
 
 
 def write_metrics(connection: Connection, run_id: str, metrics: Sequence[Metric]) -> None:

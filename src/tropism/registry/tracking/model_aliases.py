@@ -5,11 +5,13 @@ A registered model belongs to the task of its name, or to that which its tag `tr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import delete, select
 
 from tropism.core.errors import Fault, NotFound, PolicyRefused
+from tropism.learners.artifact import MOST_FILE
 from tropism.registry.aliases import CHAMPION
 from tropism.registry.audit import append
 from tropism.registry.tasks import find_task
@@ -129,9 +131,13 @@ class ModelAliases:
             folder = "" if found.imported is not None else folder_of(connection, found.source)
         number = found.imported
         if number is None:
-            number = self._policy.bring(task, lambda path: self._files.get(f"{folder}/{path}"), found.source, actor)
+            number = self._policy.bring(task, partial(self._read, folder), found.source, actor)
             self._versions.imported(name, version, number, now, actor=actor)
         self._policy.promote(task, number, actor)
+
+    def _read(self, folder: str, path: str) -> bytes:
+        """Raises: InvalidInput: the file is larger than one of a model may be."""
+        return self._files.get(f"{folder}/{path}", MOST_FILE)
 
 
 def _task_of(connection: Connection, found: RegisteredVersion) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from tropism.registry.tracking.checks import EXPERIMENTS, require_few
 from tropism.registry.tracking.filters import parse_filter, parse_orders
-from tropism.registry.tracking.runs import Run, load_runs
+from tropism.registry.tracking.runs import Run, RunInfo, load_runs
 from tropism.registry.tracking.searching import Family, Subject, narrowed, ordered
 from tropism.storage.tables.tracking_schema import (
     tracking_experiments,
@@ -73,6 +73,18 @@ class RunSearch:
             query = narrowed(query, subject, clauses)
             query = ordered(query, subject, sorting, (runs.c.started_at.desc(), runs.c.id))
             return load_runs(connection, connection.execute(query.limit(limit).offset(start)).all())
+
+    def named(self, name: str, prefix: str = "", *, limit: int = 10) -> tuple[RunInfo, ...]:
+        """Up to `limit` runs of a name, or whose id begins with `prefix`, the last started first; no deleted ones."""
+        runs, experiments = tracking_runs, tracking_experiments
+        wanted = runs.c.name == name
+        if prefix:
+            wanted = or_(wanted, runs.c.id.startswith(prefix, autoescape=True))
+        query = select(runs).join(experiments, experiments.c.id == runs.c.experiment_id).where(wanted)
+        query = query.where(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(runs.c.started_at.desc(), runs.c.id).limit(limit))
+            return tuple(RunInfo(**row._mapping) for row in rows)
 
 
 def _active(experiment_ids: Sequence[str]) -> Select[tuple[str]]:

@@ -53,7 +53,7 @@ def busy() -> Meters:
     for counter in meters.counters:
         counter.add(*(f'a "{label}"' for label in counter.labels))
     for histogram in meters.histograms:
-        histogram.observe(0.002, "price")
+        histogram.observe(0.002, *("price" for _ in histogram.labels))
     meters.used(Resources(cpu_seconds=1.5, memory_bytes=2_000_000, gpus=(Gpu(0, 0.25, 1_000), Gpu(1, 0.5, 3_000))))
     return meters
 

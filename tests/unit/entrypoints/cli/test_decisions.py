@@ -95,6 +95,24 @@ def test_a_decision_is_shown_with_its_evidence(shop: Command, record: Callable[.
     assert "recomputed" not in shop("decisions", "show", made, "--no-recompute").out
 
 
+def test_what_moves_a_champion_names_its_decision_so_that_it_is_found(
+    shop: Command, register: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(1)
+    register(2)
+    number, alike = iter(range(1, 4)), "4cce-735a-adfe-9af284ad6ac5"
+    monkeypatch.setattr(Identifiers, "new", lambda *_: f"01a1fd9{next(number)}-3cc0-{alike[5:]}")
+    shop("promote", "payments", 1)
+    promoted = shop("promote", "payments", 2).out
+    rolled = shop("rollback", "payments").out
+    told = [line.rpartition("(decision ")[2].rstrip(")\n") for line in (promoted, rolled)]
+    assert told == [f"01a1fd9{number}-3cc0-{alike[5:]}" for number in (2, 3)]
+    history = shop("history", "payments", "--alias", "champion").out
+    for name in told:
+        assert name in history
+        assert shop("decisions", "show", name, "--no-recompute").code == 0
+
+
 def test_a_decision_for_programs(shop: Command, record: Callable[..., str]) -> None:
     made = record("promote", 1)
     found = json.loads(shop("decisions", "show", made, "--json").out)

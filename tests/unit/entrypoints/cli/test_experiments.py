@@ -186,6 +186,41 @@ def test_a_fading_effect_and_an_adjustment_are_told(capsys: pytest.CaptureFixtur
     ]
 
 
+def test_what_the_units_of_a_bandit_say_is_shown(shop: Command, file: Path) -> None:
+    bandit = {name: CANARY[name] for name in ("name", "task", "variants", "max_duration")} | {"mode": "bandit"}
+    file.write_bytes(msgspec.json.encode(bandit))
+    shop("experiments", "put", file)
+    assert "matured predictions" not in shop("experiments", "show", "trees").out
+    shop("experiments", "start", "trees")
+    out = shop("experiments", "show", "trees").out
+    assert "0 matured predictions: no matured units of both the control and new yet" in out
+    found = msgspec.json.decode(shop("experiments", "show", "trees", "--json").out)["evidence"]
+    assert (found["comparison"], found["n"], found["shares"]) == ("bandit", 0, {"now": 0.5, "new": 0.5})
+
+
+def test_what_everybody_would_have_had_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"value": 0.25, "low": 0.2, "high": 0.3, "warnings": ["few rows"]}
+    gain = {"value": 0.05, "low": -0.01, "high": 0.11, "warnings": []}
+    print_evidence(
+        {"n": 7, "reason": "so", "analyses": {}, "earned": 0.3, "everybody": {"new": one}, "gains": {"new": gain}}
+    )
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "its units had 0.3 on average; with one variant for everybody it would have been, as estimated:",
+        "  new: 0.25 (0.2 to 0.3)",
+        "    warning: few rows",
+        "choosing by context is better than new for everybody by 0.05 (-0.01 to 0.11)",
+    ]
+
+
+def test_a_shadow_is_decided_by_outcomes(shop: Command, file: Path) -> None:
+    shop("experiments", "put", file)
+    assert "at least 100 units of each" in shop("experiments", "show", "trees").out
+    shadow = {name: CANARY[name] for name in ("task", "variants", "max_duration")} | {"name": "dark", "mode": "shadow"}
+    file.write_bytes(msgspec.json.encode(shadow))
+    shop("experiments", "put", file)
+    assert "decided: at least 100 outcomes of each" in shop("experiments", "show", "dark").out
+
+
 def test_a_plan_says_how_long_it_takes(shop: Command) -> None:
     given = ("--rate", 0.05, "--units-per-day", 4000, "--delay", "7d")
     out = shop("experiments", "plan", "--lift", 0.1, *given).out

@@ -60,8 +60,9 @@ def test_two_versions_are_compared(shop: Command, platform: Platform, register: 
         candidates = [{"learner": "linear", "span": "all", "rows": 100, "loss": loss}]
         return {"loss": loss, "metrics": {"auc": interval}, "candidates": candidates}
 
-    register(1, metrics=metrics(0.2, 0.7))
-    register(2, metrics=metrics(0.1, 0.8))
+    at = 1_700_000_000_123_456
+    register(1, metrics=metrics(0.2, 0.7), data={"rows": 5, "now": at})
+    register(2, metrics=metrics(0.1, 0.8), data={"rows": 5, "now": at + DAY, "sha256": "1" * 64})
     out = shop("models", "payments", "--compare", "1", "2").out
     assert "version 1" in out.splitlines()[0]
     (auc,) = [line for line in out.splitlines() if " auc " in line]
@@ -69,6 +70,7 @@ def test_two_versions_are_compared(shop: Command, platform: Platform, register: 
     assert "0.8 (0.7 to 0.9)" in auc
     assert "linear on all 0.2" in out
     assert "111111111111..." in out
+    assert re.search(r"^data +now +2023-11-14T22:13:20Z +2023-11-15T22:13:20Z$", out, re.MULTILINE)
     assert "files" in out and "safetensors" in out
     assert "wait: not assessed: no labelled rows are there that neither of them learnt from" in out
     assert shop("models", "payments", "--compare", "1", "1").out == "versions 1 and 1 do not differ\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ def test_runs_are_listed_shown_and_compared(tropism: Command, logged: Path, tmp_
         return str(told.out)
 
     assert [line.split()[1] for line in said("list").splitlines()] == ["name", "r1", "r0"]
-    assert "0.5 to 0.49, steps 0 to 1" in said("show", "r0")
+    shown = said("show", "r0")
+    assert "0.5 to 0.49, steps 0 to 1" in shown
+    assert re.search(r"^r0: finished, started [-0-9]{10}T[0-9:]{8}Z, ended [-0-9]{10}T[0-9:]{8}Z$", shown, re.MULTILINE)
+    assert "--file PATH, where PATH is one of these):\n  architecture.txt" in shown
     assert said("show", "r0", "--file", "architecture.txt") == "two layers"
     page = tmp_path / "compare.html"
     out = said("compare", "r0", "r1", "--output", page)

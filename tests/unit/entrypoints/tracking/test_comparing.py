@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from tropism.config import load_settings
 from tropism.core.errors import InvalidInput, NotFound
 from tropism.entrypoints.tracking import start_run
 from tropism.entrypoints.tracking.comparing import compare_runs
-from tropism.entrypoints.tracking.finding import find_run, list_runs
+from tropism.entrypoints.tracking.finding import curves, find_run, list_runs
 from tropism.entrypoints.tracking.page import as_page, as_svg
 from tropism.wiring import open_platform
 
@@ -110,3 +112,33 @@ def test_a_metric_of_unknown_direction_is_not_guessed(tmp_path: Path, platform: 
     assert compare_runs(platform.tracking, ["r0", "r1"], 1).recommendation.run is None
     found = compare_runs(platform.tracking, ["r0", "r1"], 1, better="more")
     assert found.recommendation.run == found.runs[1].id and not found.recommendation.shown
+
+
+def test_a_run_is_found_by_name_with_few_queries_however_much_was_logged(tmp_path: Path, platform: Platform) -> None:
+    for number in range(30):
+        log(tmp_path, f"r{number}", 0.2)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        found = find_run(platform.tracking, "r7", 1)
+        first = len([one for one in asked if one.lstrip().startswith("SELECT")])
+        values = curves(platform.tracking, found.id)
+        second = len([one for one in asked if one.lstrip().startswith("SELECT")]) - first
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert found.name == "r7" and found.files
+    assert [one.metric for one in values] == ["val_loss"] and len(values[0].points) == 3
+    assert first <= 16 and second <= 2
+    assert curves(platform.tracking, found.id, ["loss"]) == []
+
+
+def test_a_name_that_several_runs_have_is_refused_with_their_ids(tmp_path: Path, platform: Platform) -> None:
+    ids = [log(tmp_path, "same", 0.2) for _ in range(2)]
+    with pytest.raises(InvalidInput, match="several runs") as refused:
+        find_run(platform.tracking, "same", 1)
+    assert all(one[:8] in refused.value.faults[0].fix for one in ids)
+    assert find_run(platform.tracking, ids[0][:20], 1).id == ids[0]

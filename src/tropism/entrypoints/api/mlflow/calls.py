@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tropism.core.errors import Fault, InvalidInput, MalformedBody, TooLarge, TropismError
 from tropism.entrypoints.api.mlflow.errors import refusal_of, refuse
 from tropism.registry.tracking.checks import LARGEST, invalid
-from tropism.registry.tracking.searching import page_token
+from tropism.registry.tracking.searching import page_start, page_token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -122,6 +122,18 @@ def converted(values: Any, shape: type[S]) -> S:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         raise _unfit(str(error)) from error
+
+
+def paged(
+    search: Callable[..., Sequence[T]], *asked: Any, limit: int, token: str
+) -> tuple[Sequence[T], dict[str, str]]:
+    """A page of what a search finds that was `asked` so, and the token of the next where there is one.
+
+    Raises:
+        InvalidInput: nobody was given this token, or what the search raises.
+    """
+    start = page_start(token)
+    return page(search(*asked, limit=limit + 1, start=start), limit, start)
 
 
 def page(found: Sequence[T], limit: int, start: int) -> tuple[Sequence[T], dict[str, str]]:

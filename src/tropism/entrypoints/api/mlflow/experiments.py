@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from tropism.entrypoints.api.mlflow.calls import MILLISECOND, Call, KeyValue, Sent, Text, listed, page, tags_of
+from tropism.entrypoints.api.mlflow.calls import MILLISECOND, Call, KeyValue, Sent, Text, listed, paged, tags_of
 from tropism.registry.tracking.experiments import View
-from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -71,12 +71,9 @@ def _named(at: Context, sent: NamedExperiment) -> Reply:
 
 
 def _search(at: Context, sent: SearchExperiments) -> Reply:
-    start = page_start(sent.page_token)
-    found = at.tracking.experiments.search(
-        sent.filter, sent.order_by, sent.view_type, limit=sent.max_results + 1, start=start, now=at.now
-    )
-    shown, token = page(found, sent.max_results, start)
-    return {"experiments": [_shown(one) for one in shown], **token}
+    search, asked = partial(at.tracking.experiments.search, now=at.now), (sent.filter, sent.order_by, sent.view_type)
+    found, token = paged(search, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"experiments": [_shown(one) for one in found], **token}
 
 
 def _update(at: Context, sent: UpdateExperiment) -> Reply:

@@ -15,13 +15,12 @@ from tropism.entrypoints.api.mlflow.calls import (
     Text,
     Whole,
     listed,
-    page,
+    paged,
     tags_of,
 )
 from tropism.entrypoints.api.mlflow.metrics import shown_metric
 from tropism.registry.tracking import RunModel
 from tropism.registry.tracking.filters import Order
-from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -119,11 +118,9 @@ def _delete(at: Context, sent: OneLogged) -> Reply:
 
 
 def _search(at: Context, sent: SearchLogged) -> Reply:
-    start = page_start(sent.page_token)
-    orders = [_order(one) for one in sent.order_by]
-    found = at.tracking.logged.search(sent.experiment_ids, sent.filter, orders, limit=sent.max_results + 1, start=start)
-    shown, token = page(found, sent.max_results, start)
-    return {"models": [_shown(one) for one in shown], **token}
+    asked = (sent.experiment_ids, sent.filter, [_order(one) for one in sent.order_by])
+    found, token = paged(at.tracking.logged.search, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"models": [_shown(one) for one in found], **token}
 
 
 def _order(one: OrderBy) -> Order:

@@ -16,11 +16,10 @@ from tropism.entrypoints.api.mlflow.calls import (
     Sent,
     Text,
     Whole,
-    page,
+    paged,
     tags_of,
 )
 from tropism.registry.tracking import DatasetInput, Metric, RunModel
-from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -156,10 +155,9 @@ def _log_inputs(at: Context, sent: LogInputs) -> Reply:
 
 
 def _history(at: Context, sent: GetHistory) -> Reply:
-    start = page_start(sent.page_token)
-    found = at.tracking.metrics.history(sent.run, sent.metric_key, limit=sent.max_results + 1, start=start)
-    shown, token = page(found, sent.max_results, start)
-    return {"metrics": [shown_metric(one) for one in shown], **token}
+    asked = (sent.run, sent.metric_key)
+    found, token = paged(at.tracking.metrics.history, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"metrics": [shown_metric(one) for one in found], **token}
 
 
 CALLS = (

@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from tropism.entrypoints.api.mlflow.calls import MILLISECOND, Call, KeyValue, Sent, Text, Version, listed, page, tags_of
+from tropism.entrypoints.api.mlflow.calls import (
+    MILLISECOND,
+    Call,
+    KeyValue,
+    Sent,
+    Text,
+    Version,
+    listed,
+    paged,
+    tags_of,
+)
 from tropism.entrypoints.api.mlflow.versions import shown_version
-from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -83,10 +92,9 @@ def _delete(at: Context, sent: OneModel) -> Reply:
 
 
 def _search(at: Context, sent: SearchModels) -> Reply:
-    start = page_start(sent.page_token)
-    found = at.tracking.models.search(sent.filter, sent.order_by, limit=sent.max_results + 1, start=start)
-    shown, token = page(found, sent.max_results, start)
-    return {"registered_models": [_shown(one) for one in shown], **token}
+    asked = (sent.filter, sent.order_by)
+    found, token = paged(at.tracking.models.search, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"registered_models": [_shown(one) for one in found], **token}
 
 
 def _latest(at: Context, sent: LatestVersions) -> Reply:

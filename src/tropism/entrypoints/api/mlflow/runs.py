@@ -15,13 +15,12 @@ from tropism.entrypoints.api.mlflow.calls import (
     Sent,
     Text,
     listed,
-    page,
+    paged,
     tags_of,
 )
 from tropism.entrypoints.api.mlflow.metrics import shown_metric
 from tropism.registry.tracking.experiments import DEFAULT, View
 from tropism.registry.tracking.runs import Status
-from tropism.registry.tracking.searching import page_start
 
 if TYPE_CHECKING:
     from tropism.entrypoints.api.mlflow.calls import Context
@@ -87,17 +86,9 @@ def _restore(at: Context, sent: OneRun) -> Reply:
 
 
 def _search(at: Context, sent: SearchRuns) -> Reply:
-    start = page_start(sent.page_token)
-    found = at.tracking.search.find(
-        sent.experiment_ids,
-        sent.filter,
-        sent.order_by,
-        sent.run_view_type,
-        limit=sent.max_results + 1,
-        start=start,
-    )
-    shown, token = page(found, sent.max_results, start)
-    return {"runs": [_shown(run) for run in shown], **token}
+    asked = (sent.experiment_ids, sent.filter, sent.order_by, sent.run_view_type)
+    found, token = paged(at.tracking.search.find, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"runs": [_shown(run) for run in found], **token}
 
 
 def _shown(run: Run) -> Reply:

@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from tropism.entrypoints.api.mlflow.calls import MILLISECOND, Call, KeyValue, Sent, Text, Version, listed, page, tags_of
-from tropism.registry.tracking.searching import page_start
+from tropism.entrypoints.api.mlflow.calls import (
+    MILLISECOND,
+    Call,
+    KeyValue,
+    Sent,
+    Text,
+    Version,
+    listed,
+    paged,
+    tags_of,
+)
 from tropism.registry.tracking.sources import model_id_of
 
 if TYPE_CHECKING:
@@ -103,10 +112,9 @@ def _delete(at: Context, sent: OneVersion) -> Reply:
 
 
 def _search(at: Context, sent: SearchVersions) -> Reply:
-    start = page_start(sent.page_token)
-    found = at.tracking.versions.search(sent.filter, sent.order_by, limit=sent.max_results + 1, start=start)
-    shown, token = page(found, sent.max_results, start)
-    return {"model_versions": [shown_version(one) for one in shown], **token}
+    asked = (sent.filter, sent.order_by)
+    found, token = paged(at.tracking.versions.search, *asked, limit=sent.max_results, token=sent.page_token)
+    return {"model_versions": [shown_version(one) for one in found], **token}
 
 
 def _uri(at: Context, sent: OneVersion) -> Reply:

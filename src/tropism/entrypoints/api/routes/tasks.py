@@ -12,6 +12,7 @@ from tropism.core.errors import Fault, InvalidInput
 from tropism.core.identity import Identifiers, is_id, task_tag
 from tropism.entrypoints.api.routes.parts import Parts
 from tropism.registry import NewJob
+from tropism.registry.audit import require_actor
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 _identifiers = Identifiers()
@@ -47,6 +48,7 @@ def ask_for_cycle(
     parts.registry.tasks.get(task)
     if order.id is not None and not is_id(order.id):
         raise InvalidInput("the id is not a UUIDv7", Fault("id", order.id[:80], "leave it out, or send a UUIDv7"))
+    require_actor(order.actor)
     now = parts.real.now()
     key = order.id or _identifiers.new(now, task_tag(task))
     request = {"task": task, "asked": order.actor if order.train else None}
