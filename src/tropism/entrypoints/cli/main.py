@@ -43,7 +43,35 @@ First steps:
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "See it work": (demo, replay),
+    "A project": (init, apply, up, down, status, run, doctor),
+    "Models": (train, runs, models, history, card, lineage, importance, optimise, bundle, import_model, score),
+    "Decisions": (decisions, experiments, flags, approve, promote, rollback, release),
+    "Levels": (levels, gates, level, review, retire, delete),
+    "Features": (features, streams),
+    "Watching": (monitor, health, alerts),
+}
+_WIDEST = max(len(one.name or "") for each in _SECTIONS.values() for one in each)
+
+
+class _Sections(click.Group):
+    """Lists the commands by what they are about."""
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in _SECTIONS.items():
+            room = formatter.width - 6 - _WIDEST
+            with formatter.section(title):
+                formatter.write_dl(
+                    [((one.name or "").ljust(_WIDEST), one.get_short_help_str(room)) for one in commands]
+                )
+
+
+@click.group(
+    cls=_Sections,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="tropism")
 @click.option(
     "-C", "--project", default=".", type=click.Path(path_type=Path), help="Project folder (default: this folder)."
@@ -59,46 +87,7 @@ def cli(context: click.Context, project: Path, debug: bool) -> None:
     context.meta["debug"] = debug
 
 
-for _command in (
-    alerts,
-    apply,
-    approve,
-    bundle,
-    card,
-    decisions,
-    delete,
-    demo,
-    doctor,
-    down,
-    experiments,
-    features,
-    flags,
-    gates,
-    health,
-    history,
-    import_model,
-    importance,
-    init,
-    level,
-    levels,
-    lineage,
-    models,
-    monitor,
-    optimise,
-    promote,
-    release,
-    replay,
-    retire,
-    review,
-    rollback,
-    score,
-    run,
-    runs,
-    status,
-    streams,
-    train,
-    up,
-):
+for _command in (one for each in _SECTIONS.values() for one in each):
     cli.add_command(_command)
 
 
