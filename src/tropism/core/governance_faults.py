@@ -34,6 +34,7 @@ from tropism.core.governance import (
     TimeGate,
 )
 from tropism.core.governance_waits import age_faults, unfilled
+from tropism.core.identity import person
 from tropism.core.misfits import misfit
 from tropism.core.plugins import names
 
@@ -224,7 +225,7 @@ def _approval_faults(gate: ApprovalGate, field: str, governance: Governance) -> 
     known = ", ".join(governance.roles) or "none is declared; add some to 'roles'"
     faults = [Fault(f"{field}.roles", repr(role[:60]), f"use roles of this policy: {known}") for role in unknown]
     people = [governance.roles.get(role, ()) for role in gate.roles]
-    having = {one.strip().casefold() for group in people for one in group}
+    having = {person(one) for group in people for one in group}
     if gate.roles and all(people) and len(having) < gate.count:
         fix = f"use at most {len(having)}, the people of these roles, or add people to them"
         faults.append(Fault(f"{field}.count", str(gate.count), fix))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tropism.core.durations import format_duration, parse_duration
 from tropism.core.errors import Fault
 from tropism.core.governance import DataGate, TimeGate
+from tropism.core.identity import person
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def unfilled(field: str, roles: Mapping[str, Sequence[str]]) -> list[Fault]:
     >>> unfilled("approval", {"risk": ("ann",), "legal": ("Ann ", "ann")})[0].fix
     'give these roles more people: nobody approves in two of them'
     """
-    people = {role: {one.strip().casefold() for one in named} for role, named in roles.items() if named}
+    people = {role: {person(one) for one in named} for role, named in roles.items() if named}
     taken: dict[str, str] = {}
 
     def place(role: str, tried: set[str]) -> bool:

@@ -2,7 +2,7 @@
 
 The first 48 bits are milliseconds, so ids sort by time and file statistics prune a look-up. The last 16 bits
 are a tag of the task's name, so an outcome sent for a prediction of another task is refused at the edge,
-without a look-up. The 58 bits between are random, drawn per process and counted up.
+without a look-up. The 58 bits between are random, drawn per process and counted up. And who is the same person.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 import uuid
+from unicodedata import normalize
 
 _TAG_BITS = 16
 _RANDOM_BITS = 58
@@ -108,3 +109,12 @@ def derived_id(at: int, text: str, tag: int = 0) -> str:
     """
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return compose(max(at, 0) // 1_000, int.from_bytes(digest, "big") >> (64 - _RANDOM_BITS), tag)
+
+
+def person(actor: str) -> str:
+    """One text for one person: names that differ in case, blanks or how Unicode spells them are not two.
+
+    >>> person("Jos\u00e9  Lee ") == person("JOSE\u0301 LEE")
+    True
+    """
+    return " ".join(normalize("NFKC", normalize("NFKC", actor).casefold()).split())

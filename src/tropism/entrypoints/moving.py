@@ -1,11 +1,12 @@
-"""A promotion by a person: an approval of one that waits, or a move of his own."""
+"""A promotion by a person: an approval of one that waits, a move of his own, or a proposal that others approve."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tropism.core.errors import Conflict, Fault
+from tropism.core.errors import Conflict, Fault, PolicyRefused
 from tropism.core.identity import Identifiers, task_tag
+from tropism.registry import NewDecision
 
 if TYPE_CHECKING:
     from tropism.registry import Promoted
@@ -23,7 +24,7 @@ def promote_by_hand(
 
     Raises:
         Conflict: it is the champion already, does not fit its task, or the champion moved.
-        PolicyRefused: the policy wants an approval, and none was asked for.
+        PolicyRefused: the policy wants an approval, which is asked for herewith.
         UnknownModel, UnknownVersion: there is none.
     """
     registry = platform.registry
@@ -45,14 +46,36 @@ def promote_by_hand(
             )
             if moved is not None:
                 return moved
-    return registry.promotion.promote(
-        model,
-        version,
-        expected=champion,
-        actor=actor,
-        decision_id=decision,
-        policy=task.policy,
-        now=now,
-        force=force,
-        evidence=evidence,
-    )
+    try:
+        return registry.promotion.promote(
+            model,
+            version,
+            expected=champion,
+            actor=actor,
+            decision_id=decision,
+            policy=task.policy,
+            now=now,
+            force=force,
+            evidence=evidence,
+        )
+    except PolicyRefused as error:
+        if waiting or error.faults[0].field != "decision_id":
+            raise
+        evidence = {"comparison": "none", "reason": f"proposed by {actor}"}
+        _propose(
+            platform,
+            NewDecision(
+                id=decision, model=model, kind="promote", at=now, actor=actor, version=version, evidence=evidence
+            ),
+        )
+        fault = Fault("version", str(version), f"somebody else may approve it: tropism approve {model} {version}")
+        raise PolicyRefused(f"promoting {model}/{version} needs approval, which is asked for now", fault) from error
+
+
+def _propose(platform: Platform, decision: NewDecision) -> None:
+    """Records a promotion that waits for others to approve it."""
+    registry, now, version = platform.registry, decision.at, decision.version
+    assert version is not None
+    registry.decisions.record(decision, now=now)
+    own = _identifiers.new(now, task_tag(decision.model))
+    registry.approvals.request(own, decision.model, version, decision.id, now=now, actor=decision.actor)

@@ -10,11 +10,12 @@ from sqlalchemy import or_, select
 from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, Fault, InvalidInput, NotFound, PolicyRefused
 from tropism.core.governance import ApprovalGate, Governance
+from tropism.core.identity import person
 from tropism.registry.aliases import CHAMPION
 from tropism.registry.audit import append
 from tropism.registry.level_policies import written_policy
 from tropism.registry.records import record
-from tropism.registry.reviews import Verdict, counted, person, require_other, require_person, require_role
+from tropism.registry.reviews import Verdict, counted, require_other, require_person, require_role
 from tropism.registry.versions import require_version
 from tropism.storage.tables.governance_schema import approval_votes
 from tropism.storage.tables.schema import approvals, audit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
-from unicodedata import normalize
 
 import msgspec
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from tropism.core.durations import parse_duration
 from tropism.core.errors import Conflict, Fault, InvalidInput, NotFound
 from tropism.core.faults import one_of
 from tropism.core.governance import ApprovalGate
+from tropism.core.identity import person
 from tropism.registry.audit import append
 from tropism.registry.level_policies import policy_of
 from tropism.registry.records import record
@@ -254,15 +254,6 @@ def _require_same(standing: Review, verdict: Verdict, role: str) -> Review:
         fix = f"withdraw the review {standing.id} first"
         raise Conflict(f"{standing.actor} {said} this before", Fault("actor", repr(standing.actor), fix))
     return standing
-
-
-def person(actor: str) -> str:
-    """One text for one person: names that differ in case, blanks or how Unicode spells them are not two.
-
-    >>> person("Jos\u00e9  Lee ") == person("JOSE\u0301 LEE")
-    True
-    """
-    return " ".join(normalize("NFKC", normalize("NFKC", actor).casefold()).split())
 
 
 def _find(connection: Connection, review_id: str) -> Review | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tropism.config import load_settings
-from tropism.core.errors import Conflict, PolicyRefused, UnknownModel, UnknownTask, UnknownVersion
+from tropism.core.errors import Conflict, InvalidInput, PolicyRefused, UnknownModel, UnknownTask, UnknownVersion
 from tropism.core.identity import is_id
 from tropism.core.task import Task
 from tropism.entrypoints.governing import Governing
@@ -85,12 +85,26 @@ def test_unknown_names_and_numbers(platform: Platform, register: Register) -> No
         promote_by_hand(platform, "nix", 1, "ann")
 
 
-def test_where_approval_is_needed_a_promotion_nobody_asked_for_is_refused(strict: Platform, register: Register) -> None:
+def test_where_approval_is_needed_a_promotion_is_proposed_and_somebody_else_approves(
+    strict: Platform, register: Register
+) -> None:
     register()
-    with pytest.raises(PolicyRefused, match="needs approval"):
+    with pytest.raises(PolicyRefused, match="needs approval, which is asked for now"):
         promote_by_hand(strict, "payments", 1, "ann")
     assert strict.registry.aliases.get("payments", "champion") is None
+    with pytest.raises(InvalidInput, match="proposed"):
+        promote_by_hand(strict, "payments", 1, "ann")
+    assert [one.version for one in strict.registry.approvals.pending("payments")] == [1]
+    Governing(strict).answer("payments", 1, actor="bob")
+    assert strict.registry.aliases.get("payments", "champion") == 1
+    (decision,) = strict.registry.decisions.list("payments", kind="promote")
+    assert decision.actor == "ann" and decision.evidence["reason"] == "proposed by ann"
+
+
+def test_with_force_no_approval_is_asked_for(strict: Platform, register: Register) -> None:
+    register()
     assert promote_by_hand(strict, "payments", 1, "ann", force=True).version == 1
+    assert strict.registry.approvals.pending("payments") == ()
 
 
 def test_a_promotion_that_waits_is_approved_under_its_own_decision(strict: Platform, register: Register) -> None:

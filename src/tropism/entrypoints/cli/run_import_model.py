@@ -27,6 +27,6 @@ def run_import(project: Path, folder: Path, model: str, python: Path | None, sec
         )
         click.echo(f"  its code ran in a process apart, {network}")
     if facts["missing"] == "no score":
-        click.echo("  a missing value has no score: such a request is answered by the version before, or the prior,")
-        click.echo("  and five in a row put this version to rest for 30 s; features with nullable=False refuse them")
+        click.echo("  a missing value has no score: such a row is answered by the version before, or the prior;")
+        click.echo("  features with nullable=False refuse it")
     click.echo(f"make it the champion: tropism promote {model} {found.version}")
