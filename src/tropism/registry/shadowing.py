@@ -23,7 +23,7 @@ _MOST = 50
 def challenge_ids(spec: Experiment, started_at: int | None) -> dict[str, str]:
     """The challenge of each treatment, by variant; none where an experiment splits units, or has not started.
 
-    >>> from tropism.core.experiment import Variant
+    >>> from tropism.core.experiment import Experiment, Variant
     >>> variants = (Variant(name="now"), Variant(name="new", version=7))
     >>> spec = Experiment(name="deeper", task="fraud", mode="shadow", variants=variants)
     >>> list(challenge_ids(spec, 5)), challenge_ids(spec, None)

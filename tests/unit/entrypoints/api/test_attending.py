@@ -14,7 +14,7 @@ from tropism.core.identity import task_tag
 from tropism.core.task import Feature, Policy, Task
 from tropism.entrypoints.api.attending import attended, machine_folder
 from tropism.registry import NewVersion
-from tropism.serving.inside import Crash
+from tropism.serving.inside import SIZE, Crash
 from tropism.serving.meters import Meters
 from tropism.wiring import Platform
 
@@ -58,7 +58,7 @@ def left_behind(platform: Platform, number: int, name: str, version: int) -> Non
     folder = machine_folder(platform.settings.folder)
     folder.mkdir(parents=True)
     (folder / f"crash-{number}").write_text(REPORT)
-    (folder / f"inside-{number}").write_bytes(struct.pack("<IIQIIQ", version, task_tag(name), 5, 0, 0, 0))
+    (folder / f"inside-{number}").write_bytes(struct.pack("<IIQ", version, task_tag(name), 5) + bytes(SIZE - 16))
 
 
 def test_the_model_in_which_the_last_process_crashed_is_put_away(

@@ -54,10 +54,10 @@ async def test_statistics_of_a_view_or_a_feature(control: httpx.AsyncClient) -> 
     [
         ("/skew", 422, "send it"),
         ("/skew?task=nix", 404, "fraud"),
-        ("/skew?task=fraud&rows=0", 422, "greater"),
+        ("/skew?task=fraud&rows=0", 422, "at least 1"),
         ("/skew?task=fraud&since=soon", 422, "such as 90s"),
         ("/nix/statistics", 422, "use one of"),
-        ("/spend/statistics?days=0", 422, "greater"),
+        ("/spend/statistics?days=0", 422, "at least 1"),
     ],
 )
 async def test_refusals_say_what_there_is(control: httpx.AsyncClient, path: str, status: int, words: str) -> None:
