@@ -61,21 +61,22 @@ def promote_by_hand(
     except PolicyRefused as error:
         if waiting or error.faults[0].field != "decision_id":
             raise
-        evidence = {"comparison": "none", "reason": f"proposed by {actor}"}
-        _propose(
-            platform,
-            NewDecision(
-                id=decision, model=model, kind="promote", at=now, actor=actor, version=version, evidence=evidence
-            ),
-        )
-        fault = Fault("version", str(version), f"somebody else may approve it: tropism approve {model} {version}")
-        raise PolicyRefused(f"promoting {model}/{version} needs approval, which is asked for now", fault) from error
+        raise _proposed(platform, model, version, actor, now) from error
 
 
-def _propose(platform: Platform, decision: NewDecision) -> None:
-    """Records a promotion that waits for others to approve it."""
-    registry, now, version = platform.registry, decision.at, decision.version
-    assert version is not None
-    registry.decisions.record(decision, now=now)
-    own = _identifiers.new(now, task_tag(decision.model))
-    registry.approvals.request(own, decision.model, version, decision.id, now=now, actor=decision.actor)
+def _proposed(platform: Platform, model: str, version: int, actor: str, now: int) -> PolicyRefused:
+    """Records a promotion that waits for others to approve it; what to say of it."""
+    decision = NewDecision(
+        id=_identifiers.new(now, task_tag(model)),
+        model=model,
+        kind="promote",
+        at=now,
+        actor=actor,
+        version=version,
+        evidence={"comparison": "none", "reason": f"proposed by {actor}"},
+    )
+    platform.registry.decisions.record(decision, now=now)
+    own = _identifiers.new(now, task_tag(model))
+    platform.registry.approvals.request(own, model, version, decision.id, now=now, actor=actor)
+    fault = Fault("version", str(version), f"somebody else may approve it: tropism approve {model} {version}")
+    return PolicyRefused(f"promoting {model}/{version} needs approval, which is asked for now", fault)
