@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import traceback
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from sqlalchemy import create_engine, event, insert, make_url, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import event, insert, select
 
 from tropism.config import load_settings
 from tropism.core.clock import DAY, SECOND, FileClock
@@ -43,7 +41,7 @@ from tropism.verification import verify
 from tropism.wiring import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import Engine
 
@@ -58,7 +56,6 @@ WAYS = ((False, False), (True, False), (False, True))
 """Whether a second worker acts at the same time, and whether the dead one comes back to what it was doing."""
 START = 1_000_000_000 * SECOND
 VISITORS = 400
-_POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test"
 TASK = Task(
     name="price",
     kind="binary",
@@ -306,25 +303,9 @@ def race_often(folder: Path, url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+def url(request: pytest.FixtureRequest) -> str:
     """The URL of tables that are the test's own: empty for SQLite, which lies in the project's folder."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    chosen = make_url(os.environ.get("TROPISM_TEST_POSTGRES", _POSTGRES))
-    engine = create_engine(chosen, isolation_level="AUTOCOMMIT")
-    name = f"test_{uuid.uuid4().hex}"
-    try:
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE SCHEMA {name}"))
-    except OperationalError as error:
-        engine.dispose()
-        pytest.skip(f"PostgreSQL at {chosen!r} does not answer; set TROPISM_TEST_POSTGRES: {error.orig}")
-    inside = chosen.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
-    yield inside.render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    engine.dispose()
+    return "" if request.param == "sqlite" else request.getfixturevalue("schema")
 
 
 def workers(what: str, folder: Path, url: str) -> list[str]:

@@ -7,11 +7,9 @@ notice that the promotion sends. How long it took is printed; on a busy machine 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,8 +20,6 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
 
 from tropism.config import load_settings
 from tropism.core.events import Prediction, decode
@@ -52,7 +48,6 @@ from tropism.entrypoints.api.server import serve
 with assembled(load_settings(sys.argv[1], environment={})) as app:
     serve(app, socket.socket(fileno=int(sys.argv[2])))
 """
-_POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test"
 
 
 class Shared(NamedTuple):
@@ -61,25 +56,6 @@ class Shared(NamedTuple):
     platform: Platform
     port: int
     how: str
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    """The URL of an empty schema in PostgreSQL."""
-    url = make_url(os.environ.get("TROPISM_TEST_POSTGRES", _POSTGRES))
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    name = f"test_{uuid.uuid4().hex}"
-    try:
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE SCHEMA {name}"))
-    except OperationalError as error:
-        engine.dispose()
-        pytest.skip(f"PostgreSQL at {url!r} does not answer; set TROPISM_TEST_POSTGRES: {error.orig}")
-    inside = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={name}"})
-    yield inside.render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    engine.dispose()
 
 
 def register(platform: Platform, version: int) -> None:

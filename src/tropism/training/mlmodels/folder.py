@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tropism.core.errors import ArtifactRefused, Fault, NotFound, TropismError
-from tropism.core.plugins import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 NAME = "MLmodel"
 MOST_BYTES = 256 * 2**10
 MOST_FILE = 128 * 2**20
-EXTRA = "mlflow"
 _MOST_DEPTH = 50
 _NUMBERS = ("integer", "long", "float", "double")
 _TENSORS = ("float", "int", "uint")
@@ -60,7 +58,6 @@ class ModelFolder:
         Raises:
             NotFound: there is no `MLmodel`.
             ArtifactRefused: it is none that can be read.
-            MissingExtra: there is no reader of YAML.
         """
         self._read = read
         self.described = describe(read(NAME)) if described is None else described
@@ -101,7 +98,6 @@ def describe(data: bytes) -> Described:
 
     Raises:
         ArtifactRefused: it is no YAML, too long, nested too deep, or without flavours.
-        MissingExtra: there is no reader of YAML.
 
     >>> describe(b"flavors: {onnx: {data: model.onnx}}\\nrun_id: a1").flavors
     {'onnx': {'data': 'model.onnx'}}
@@ -113,7 +109,8 @@ def describe(data: bytes) -> Described:
 
 
 def _loaded(data: bytes) -> object:
-    yaml = require("yaml", EXTRA)
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     depth = 0
     try:

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, PrimaryKeyConstraint, Text
 
 revision = "0011"
-down_revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
